@@ -1,0 +1,60 @@
+"""What happened: append-only."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NoReturn, Self
+
+from django.db import models
+
+
+class AppendOnlyError(TypeError):
+    """Somebody tried to change or delete history."""
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError("history entries are never changed")
+
+    def delete(self) -> NoReturn:
+        raise AppendOnlyError("history entries are never deleted")
+
+    def about(self, target_kind: str, target_id: str) -> Self:
+        """The entries about one thing, newest first."""
+        return self.filter(target_kind=target_kind, target_id=target_id)
+
+
+class Entry(models.Model):
+    """One event. No foreign keys: history neither blocks a deletion nor follows one; it copies the names."""
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    act = models.CharField(max_length=64, db_index=True)
+    actor_id = models.CharField(max_length=255)
+    actor_name = models.CharField(max_length=255)
+    target_kind = models.CharField(max_length=32, blank=True)
+    target_id = models.CharField(max_length=512, blank=True)
+    target_name = models.CharField(max_length=512, blank=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    note = models.TextField(blank=True)
+    request_id = models.CharField(max_length=32, blank=True)
+
+    objects: ClassVar[models.Manager[Entry]] = models.Manager.from_queryset(EntryQuerySet)()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+        verbose_name_plural = "entries"
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["target_kind", "target_id", "-id"], name="history_by_target"),
+            models.Index(fields=["actor_id", "-id"], name="history_by_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor_name} {self.act} {self.target_name}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None:
+            raise AppendOnlyError("history entries are never changed")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AppendOnlyError("history entries are never deleted")

@@ -1,0 +1,44 @@
+"""Secrets at rest: encrypted with the first of ENCRYPTION_KEYS, decrypted with any of them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+MASK = "••••••••"
+
+
+class UndecryptableError(ValueError):
+    """A stored secret cannot be read with the configured keys."""
+
+
+@lru_cache(maxsize=4)
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def encrypt(text: str) -> str:
+    """An opaque token; the same text gives another token each time."""
+    return _fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(text.encode()).decode()
+
+
+def decrypt(token: str) -> str:
+    """The text behind a token of `encrypt`; raises UndecryptableError when no key fits."""
+    try:
+        return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token).decode()
+    except InvalidToken as error:
+        raise UndecryptableError(
+            "A stored secret cannot be decrypted. Add the key it was encrypted with to the end of ENCRYPTION_KEYS."
+        ) from error
+
+
+def rotate(token: str) -> str:
+    """The same secret under the first key."""
+    try:
+        return _fernet(tuple(settings.ENCRYPTION_KEYS)).rotate(token).decode()
+    except InvalidToken as error:
+        raise UndecryptableError(
+            "A stored secret cannot be decrypted. Add the key it was encrypted with to the end of ENCRYPTION_KEYS."
+        ) from error
