@@ -6,6 +6,20 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from dialadmin.accounts.models import Staff
+from dialadmin.accounts.permissions import Permission
+from dialadmin.navigation import menu
+
+THEMES = ("system", "light", "dark")
+THEME_COOKIE = "dialadmin_theme"
+
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    return {"theme": request.COOKIES.get("dialadmin_theme", "system")}
+    theme = request.COOKIES.get(THEME_COOKIE, THEMES[0])
+    staff = getattr(request, "user", None)
+    return {
+        "theme": theme if theme in THEMES else THEMES[0],
+        "navigation": menu(staff, request.path) if isinstance(staff, Staff) and staff.may(Permission.READ) else [],
+        "may_edit": isinstance(staff, Staff) and staff.may(Permission.EDIT),
+        "may_release": isinstance(staff, Staff) and staff.may(Permission.RELEASE),
+    }

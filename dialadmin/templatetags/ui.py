@@ -2,6 +2,126 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.forms import BoundField, CheckboxInput, RadioSelect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+
+from dialadmin.listing import Listing
+from dialadmin.secrets import MASK
 
 register = template.Library()
+
+# State -> (tone, words). A badge is a shape and a word; its colour only repeats what they say.
+BADGES: dict[str, tuple[str, str]] = {
+    "open": ("warn", "Open to everyone"),
+    "restricted": ("info", "Restricted"),
+    "closed": ("bad", "Closed"),
+    "unlimited": ("info", "Unlimited"),
+    "denied": ("bad", "Denied by limit"),
+    "limited": ("info", "Limited"),
+    "inherited": ("quiet", "From default"),
+    "present": ("good", "In the pool"),
+    "gone": ("bad", "Gone from the pool"),
+    "none": ("quiet", "Not a group"),
+    "running": ("info", "Running"),
+    "applied": ("good", "Applied"),
+    "unchanged": ("good", "No change"),
+    "preview": ("quiet", "Preview only"),
+    "stopped": ("warn", "Stopped"),
+    "failed": ("bad", "Failed"),
+    "enabled": ("good", "Enabled"),
+    "disabled": ("warn", "Disabled"),
+    "error": ("bad", "Error"),
+    "warning": ("warn", "Warning"),
+    "note": ("quiet", "Note"),
+    "added": ("good", "Added"),
+    "changed": ("info", "Changed"),
+    "removed": ("bad", "Removed"),
+}
+SHAPES = {"good": "✓", "info": "●", "warn": "▲", "bad": "✕", "quiet": "○"}
+
+
+@register.simple_tag
+def badge(state: object, label: str = "") -> SafeString:
+    """A state as shape, word and colour."""
+    tone, words = BADGES.get(str(state), ("quiet", str(state)))
+    return format_html(
+        '<span class="badge {}"><span aria-hidden="true">{}</span> {}</span>', tone, SHAPES[tone], label or words
+    )
+
+
+@register.simple_tag
+def ago(moment: datetime | None, never: str = "never") -> SafeString | str:
+    """A time relative to now, with the absolute one at hand."""
+    if moment is None:
+        return never
+    local = localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S %Z}", naturaltime(moment)
+    )
+
+
+@register.simple_tag
+def copy(text: str) -> SafeString:
+    """A name as code, with a button that copies it (shown where scripts run)."""
+    return format_html(
+        '<span class="copy"><code>{0}</code><button type="button" class="copy-button" data-copy="{0}" hidden '
+        'aria-label="Copy {0}" title="Copy">⧉</button></span>',
+        text,
+    )
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
+    """A form field: label, input, help and errors, joined for assistive technology."""
+    widget = bound.field.widget
+    described = [f"{bound.auto_id}_help"] if bound.help_text else []
+    if bound.errors:
+        described.append(f"{bound.auto_id}_errors")
+    extra: dict[str, Any] = {"aria-describedby": " ".join(described)} if described else {}
+    if bound.errors:
+        extra["aria-invalid"] = "true"
+    if not isinstance(widget, RadioSelect | CheckboxInput):
+        extra["class"] = "input"
+    return {
+        "bound": bound,
+        "control": bound.as_widget(attrs={**extra, **attrs}),
+        "group": isinstance(widget, RadioSelect),
+        "inline": isinstance(widget, CheckboxInput),
+    }
+
+
+@register.simple_tag
+def sort_header(listing: Listing[Any], name: str, label: str, css: str = "") -> SafeString:
+    """A column header that sorts; its link says what the next click does."""
+    ascending, descending = listing.sort == name, listing.sort == f"-{name}"
+    following = f"-{name}" if ascending else name
+    return format_html(
+        '<th scope="col" class="{}"{}><a href="{}" title="Sort by {}, {}">{}<span aria-hidden="true" class="sort-mark">{}'
+        "</span></a></th>",
+        css,
+        format_html(' aria-sort="{}"', "ascending" if ascending else "descending") if ascending or descending else "",
+        listing.query(sort=following, page=None),
+        label.lower(),
+        "descending" if ascending else "ascending",
+        label,
+        " ▲" if ascending else " ▼" if descending else "",
+    )
+
+
+@register.simple_tag
+def masked() -> SafeString:
+    """What stands where a secret is."""
+    return format_html('<span class="secret" title="A secret; only the export carries it">{}</span>', MASK)
+
+
+@register.simple_tag
+def plural(count: int, one: str, many: str = "") -> str:
+    """`3 people`, `1 person`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
