@@ -1,0 +1,74 @@
+"""What the engine reports: a finding says where, what, what it means for people, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Path = tuple[str | int, ...]
+Severity = Literal["error", "warning", "note"]
+
+# Operations that a program may carry out on the document to mend a finding:
+#   ("set", path, value)       put the value there
+#   ("remove", path)           take the key out
+#   ("rename", path, new_key)  the key at `path` gets another name and keeps its place
+Mend = tuple[Literal["set"], Path, object] | tuple[Literal["remove"], Path] | tuple[Literal["rename"], Path, str]
+
+_PLAIN = re.compile(r"[A-Za-z0-9_$:-]+\Z")
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know about a settings document.
+
+    `severity`: error = Core refuses the document or answers 500; warning = access or limits differ from
+    what one would think; note = worth knowing. `code` is stable and is an anchor in `docs/checks.md`.
+    `path` leads to the place in the document; under `keys` the second step is the position of the API
+    key (from 0), never the key itself. No field ever holds a secret.
+    `operation` is a mend that is safe and mechanical, or None.
+    """
+
+    severity: Severity
+    code: str
+    path: Path
+    message: str
+    consequence: str
+    mend: str
+    operation: Mend | None = None
+
+    @property
+    def place(self) -> str:
+        """The path for people: `models.gpt-4o.userRoles[2]`; the whole document is the empty text."""
+        return display(self.path)
+
+    def as_dict(self) -> dict[str, str]:
+        """For JSON output: everything a person reads, as texts."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "path": self.place,
+            "message": self.message,
+            "consequence": self.consequence,
+            "mend": self.mend,
+        }
+
+
+def display(path: Path) -> str:
+    """A path in the form that people read: plain names after dots, other names quoted in brackets."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN.match(step):
+            text += f".{step}" if text else step
+        else:
+            text += f"[{json.dumps(step, ensure_ascii=False)}]"
+    return text
+
+
+def sort_key(finding: Finding) -> tuple[int, str, str]:
+    """Errors first, then by place, so that output is stable."""
+    return (SEVERITIES.index(finding.severity), finding.place, finding.code)
