@@ -14,3 +14,4 @@ TARGET_VERSION_CHANGED = register(
 )
 IMPORTED = register(Act("draft.imported", "Settings imported", "imported settings: {note}"))
 EXPORTED = register(Act("draft.exported", "Settings exported", "exported the settings: {note}"))
+SECRETS_ROTATED = register(Act("draft.secrets-rotated", "Secrets rotated", "encrypted the stored secrets anew"))

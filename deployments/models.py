@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from django.db import models
 
+from deployments.core.versions import DEFAULT
 from roles.models import Role
 
 
@@ -18,7 +20,7 @@ class Draft(models.Model):
     """
 
     frame = models.TextField(default="{}")
-    target_version = models.CharField(max_length=16, default="0.37")
+    target_version = models.CharField(max_length=16, default=str(DEFAULT))
     version = models.PositiveBigIntegerField(default=0)
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -101,3 +103,16 @@ class Limit(models.Model):
 
     def __str__(self) -> str:
         return f"limit of {self.role} on {self.deployment_name}"
+
+
+class PendingImport(models.Model):
+    """Files that somebody has uploaded and not yet applied. Encrypted, and dropped after a day."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    payload = models.TextField()  # encrypted JSON: [[name, text], …]
+    draft_version = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    by = models.CharField(max_length=255)
+
+    def __str__(self) -> str:
+        return f"import of {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,7 +1,39 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from deployments.views import access, catalog, reach, settings
 
 app_name = "deployments"
 
-urlpatterns: list[URLPattern] = []
+catalogue = [
+    path("", catalog.deployment_list, name="list"),
+    path("new/", catalog.deployment_create, name="create"),
+    path("<int:pk>/", catalog.deployment_detail, name="detail"),
+    path("<int:pk>/change/", catalog.deployment_change, name="change"),
+    path("<int:pk>/delete/", catalog.deployment_delete, name="delete"),
+]
+
+access_and_limits = [
+    path("<int:pk>/access/", access.set_access, name="set-access"),
+    path("<int:pk>/attach/", access.attach, name="attach"),
+    path("<int:pk>/detach/", access.detach, name="detach"),
+    path("<int:pk>/limit/", access.limit, name="limit"),
+]
+
+reached = [
+    path("of-role/<int:pk>/", reach.of_role, name="of-role"),
+    path("of-user/<int:pk>/", reach.of_user, name="of-user"),
+]
+
+document = [
+    path("keys/", settings.keys, name="keys"),
+    path("checks/", settings.checks, name="checks"),
+    path("import/", settings.import_start, name="import"),
+    path("import/<uuid:pk>/", settings.import_preview, name="import-preview"),
+    path("export/", settings.export_page, name="export"),
+    path("export/download/", settings.export_download, name="export-download"),
+    path("export/version/", settings.set_version, name="set-version"),
+]
+
+urlpatterns = [*catalogue, *access_and_limits, *reached, *document]
