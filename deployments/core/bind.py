@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from deployments.core.coerce import UnfitError, as_bool, as_decimal, as_int, as_long, as_price, as_text, kind_of
-from deployments.core.findings import Finding, Mend, Path
+from deployments.core.findings import Finding, Mend, Path, report
 from deployments.core.patterns import is_java_pattern
 from deployments.core.versions import (
     OBJECTS,
@@ -156,8 +156,7 @@ def _scalar(kind: str, value: Any, version: Version) -> None:
 
 
 def _unfit(path: Path, reason: str, kind: str, operation: Mend | None = None) -> Finding:
-    return Finding(
-        "error",
+    return report(
         _CODES.get(kind, "value-refused"),
         path,
         f"This value is refused: {reason}.",
@@ -178,8 +177,7 @@ def _unknown(name: str, key: str, entry: Mapping[str, Any], path: Path, known: S
         since, last = versions[0], versions[-1]
         when = f"since {since}" if version < since else f"up to {last}"
         target = f"Core {since} or later" if version < since else f"Core {last} or earlier"
-        return Finding(
-            "error",
+        return report(
             "key-of-other-version",
             here,
             f'Core {version} does not know "{key}" here; Core knows it {when}.',
@@ -187,8 +185,7 @@ def _unknown(name: str, key: str, entry: Mapping[str, Any], path: Path, known: S
             f"Take the key out, or choose {target} as the target version.",
             ("rename", here, meant) if meant and meant not in entry and _same(meant, key) else None,
         )
-    return Finding(
-        "error",
+    return report(
         "unknown-key",
         here,
         f'Core {version} does not know "{key}" here.' + (f' "{meant}" is meant, perhaps.' if meant else ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,6 +55,66 @@ class Finding:
             "consequence": self.consequence,
             "mend": self.mend,
         }
+
+
+# Every code with its severity. Each has a paragraph of the same name in docs/checks.md.
+CODES: Mapping[str, Severity] = {
+    # Core refuses the file
+    "unknown-key": "error",
+    "key-of-other-version": "error",
+    "value-refused": "error",
+    "value-invalid": "error",
+    "pattern-refused": "error",
+    "price-refused": "error",
+    "schema-refused": "error",
+    "null-section": "error",
+    "null-entry": "error",
+    "null-upstreams": "error",
+    "reserved-name": "error",
+    "duplicate-name": "error",
+    "key-without-project": "error",
+    "key-without-role": "error",
+    # Core loads the file and fails later
+    "role-without-limits": "error",
+    "null-cost-limit": "error",
+    "null-retriable-codes": "error",
+    # access differs from what one would think
+    "null-user-roles": "warning",
+    "base-assistant": "warning",
+    "role-spelling": "warning",
+    "role-unbacked": "warning",
+    "default-role": "warning",
+    "admin-group": "warning",
+    "shadowed-name": "warning",
+    "name-dropped": "warning",
+    "section-ignored": "warning",
+    "two-spellings": "warning",
+    "inner-key": "warning",
+    # limits differ from what one would think
+    "null-limit": "warning",
+    "zero-lifted": "warning",
+    "empty-limit": "warning",
+    "limit-unknown-deployment": "warning",
+    "limit-not-enforced": "warning",
+    # worth knowing
+    "open-deployment": "note",
+    "closed-deployment": "note",
+    "no-limit": "note",
+    "name-with-slash": "note",
+    "shared-name": "note",
+    "reserved-id": "note",
+    "unknown-reference": "note",
+    "key-role-is-group": "note",
+    "large-for-secrets-manager": "note",
+    "large-for-helm": "note",
+    "large-for-kubernetes": "note",
+    "helm-template": "note",
+}
+
+
+def report(code: str, path: Path, message: str, consequence: str, mend: str, operation: Mend | None = None) -> Finding:
+    """A finding with the severity of its code. Raises KeyError for a code that is not in CODES."""
+    return Finding(CODES[code], code, path, message, consequence, mend, operation)
 
 
 def display(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployments.core.bind import REFUSED, bind
 from deployments.core.coerce import INT_MAX, LONG_MAX, as_decimal, as_int, as_long, as_text, as_texts
-from deployments.core.findings import Finding, Path
+from deployments.core.findings import Finding, Path, report
 from deployments.core.versions import Rules, Version, rules, sections, shape
 
 # The windows of a limit, in the order of the tuples that hold them: tokens, then requests.
@@ -186,8 +186,7 @@ def _maps(document: Mapping[str, Any], version: Version) -> Iterator[tuple[Path,
 
 
 def _null_section(path: Path) -> Finding:
-    return Finding(
-        "error",
+    return report(
         "null-section",
         path,
         "This section is null.",
@@ -198,8 +197,7 @@ def _null_section(path: Path) -> Finding:
 
 
 def _null_entry(path: Path) -> Finding:
-    return Finding(
-        "error",
+    return report(
         "null-entry",
         path,
         "This entry is null. Null does not remove an entry, not even in an overlay file.",
@@ -218,8 +216,7 @@ def _reserved(section: str | int, name: str) -> bool:
 
 
 def _reserved_name(path: Path, section: str | int) -> Finding:
-    return Finding(
-        "error",
+    return report(
         "reserved-name",
         path,
         f'A name of the form "{section}/…/…" is reserved for entries that are stored by Core itself.',
@@ -241,8 +238,7 @@ def _key_failures(document: Mapping[str, Any], behaviour: Rules) -> Iterator[Fin
             continue
         project, role = as_text(entry.get("project")), as_text(entry.get("role"))
         if _missing(project, behaviour):
-            yield Finding(
-                "error",
+            yield report(
                 "key-without-project",
                 ("keys", index),
                 f"API key number {index + 1} has no project.",
@@ -250,8 +246,7 @@ def _key_failures(document: Mapping[str, Any], behaviour: Rules) -> Iterator[Fin
                 'Write a "project" for it: the name under which its use is counted.',
             )
         if _missing(role, behaviour) and not entry.get("roles"):
-            yield Finding(
-                "error",
+            yield report(
                 "key-without-role",
                 ("keys", index),
                 f"{describe_key(index, project)} has no role.",
@@ -277,8 +272,7 @@ def _duplicates(document: Mapping[str, Any], version: Version) -> Iterator[Findi
             if "/" in name:
                 continue  # dropped before
             if name in seen:
-                yield Finding(
-                    "error",
+                yield report(
                     "duplicate-name",
                     (section, name),
                     f'"{name}" is also the name of an entry of "{seen[name]}". Core {version} wants every name once.',
@@ -309,7 +303,7 @@ def _validations(document: Mapping[str, Any], version: Version) -> Iterator[Find
 
 
 def _invalid(path: Path, message: str) -> Finding:
-    return Finding("error", "value-invalid", path, message, REFUSED, "Mend the value.")
+    return report("value-invalid", path, message, REFUSED, "Mend the value.")
 
 
 def _auth_type(path: Path, toolset: Mapping[str, Any], version: Version) -> Iterator[Finding]:
@@ -402,8 +396,7 @@ def _upstreams(document: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _null_upstreams(path: Path, operation: Any) -> Finding:
-    return Finding(
-        "error",
+    return report(
         "null-upstreams",
         path,
         "Upstreams cannot be null.",
