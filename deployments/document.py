@@ -7,7 +7,7 @@ the key with null, so that it comes out at the same place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,27 +84,43 @@ class Parts:
 def split(document: Mapping[str, Any]) -> Parts:
     """Take a document apart.
 
-    The document has to be one that Core loads (`core.load`): sections and entries are objects, and
-    `userRoles` are lists or absent.
+    The document has to be one that Core loads (`core.load`). What Core does not read and has another
+    shape than expected stays in the frame.
     """
     frame: dict[str, Any] = dict(document)
     deployments: list[DeploymentEntry] = []
     for kind, path in SECTIONS.items():
-        parent = frame
-        for step in path[:-1]:
-            if step in parent:
-                parent[step] = dict(parent[step])
-            parent = parent.get(step, {})
-        if path[-1] in parent:
-            entries = parent[path[-1]]
-            parent[path[-1]] = {}
-            deployments.extend(_deployment(kind, name, entry) for name, entry in entries.items())
-    roles = tuple(_role(name, entry) for name, entry in frame.get("roles", {}).items())
-    keys = tuple(_key(secret, entry) for secret, entry in frame.get("keys", {}).items())
-    for section in ("roles", "keys"):
-        if section in frame:
-            frame[section] = {}
+        deployments.extend(_deployment(kind, name, entry) for name, entry in _take(frame, path, _listed).items())
+    roles = tuple(_role(name, entry) for name, entry in _take(frame, ("roles",), _limited).items())
+    keys = tuple(_key(secret, entry) for secret, entry in _take(frame, ("keys",), _is_entry).items())
     return Parts(frame, tuple(deployments), roles, keys)
+
+
+def _take(frame: dict[str, Any], path: tuple[str, ...], wanted: Callable[[Any], bool]) -> dict[str, Mapping[str, Any]]:
+    """Take the wanted entries out of a section; what this version of Core does not read may have any shape."""
+    parent = frame
+    for step in path[:-1]:
+        if not isinstance(parent.get(step), Mapping):
+            return {}
+        parent[step] = dict(parent[step])
+        parent = parent[step]
+    section = parent.get(path[-1])
+    if not isinstance(section, Mapping):
+        return {}
+    parent[path[-1]] = {name: entry for name, entry in section.items() if not wanted(entry)}
+    return {name: entry for name, entry in section.items() if wanted(entry)}
+
+
+def _is_entry(entry: Any) -> bool:
+    return isinstance(entry, Mapping)
+
+
+def _listed(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and all(isinstance(entry.get(key), list | None) for key in USER_ROLES)
+
+
+def _limited(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and isinstance(entry.get("limits"), Mapping | None)
 
 
 def join(parts: Parts) -> dict[str, Any]:
@@ -121,11 +137,13 @@ def join(parts: Parts) -> dict[str, Any]:
             for step in path[:-1]:
                 parent[step] = dict(parent.get(step, {}))
                 parent = parent[step]
-            parent[path[-1]] = entries
+            parent[path[-1]] = {**parent.get(path[-1], {}), **entries}
     if parts.roles:
-        document["roles"] = {role.name: {**role.body, "limits": dict(role.limits)} for role in parts.roles}
+        document["roles"] = document.get("roles", {}) | {
+            role.name: {**role.body, "limits": dict(role.limits)} for role in parts.roles
+        }
     if parts.keys:
-        document["keys"] = {key.secret: dict(key.body) for key in parts.keys}
+        document["keys"] = document.get("keys", {}) | {key.secret: dict(key.body) for key in parts.keys}
     return document
 
 

@@ -87,9 +87,7 @@ class Listing(Generic[M]):
         default_sort: str,
         filters: Sequence[Filter] = (),
     ) -> Self:
-        return cls(
-            request.GET, queryset, search=search, sorts=sorts, default_sort=default_sort, filters=filters
-        )
+        return cls(request.GET, queryset, search=search, sorts=sorts, default_sort=default_sort, filters=filters)
 
     @cached_property
     def total(self) -> int:

@@ -53,6 +53,4 @@ def menu(staff: Staff, path: str) -> list[Group]:
         for label, pages in MENU
     ]
     current = max((url for _, items in groups for _, url in items if path.startswith(url)), key=len, default="")
-    return [
-        Group(label, [Item(text, url, url == current) for text, url in items]) for label, items in groups if items
-    ]
+    return [Group(label, [Item(text, url, url == current) for text, url in items]) for label, items in groups if items]

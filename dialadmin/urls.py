@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from dialadmin import views
+
 urlpatterns = [
+    path("", views.home, name="home"),
+    path("theme/", views.theme, name="theme"),
+    path("health/", views.health, name="health"),
     path("accounts/", include("dialadmin.accounts.urls")),
     path("roles/", include("roles.urls")),
     path("deployments/", include("deployments.urls")),
     path("history/", include("dialadmin.history.urls")),
 ]
+
+handler403 = "dialadmin.views.forbidden"
+handler404 = "dialadmin.views.not_found"

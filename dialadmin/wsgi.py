@@ -6,7 +6,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dialadmin.settings")
 
-from dialadmin import environment  # noqa: E402  # after the settings module is named
+from dialadmin import environment  # after the settings module is named
 
 environment.require()
 application = get_wsgi_application()

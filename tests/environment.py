@@ -1,10 +1,14 @@
-"""The environment of the tests, set before Django reads it (loaded by `-p` in pyproject.toml)."""
+"""The environment of the tests, set before Django reads it (loaded by `-p` in pyproject.toml).
+
+`python -m tests.environment COMMAND …` runs a management command in it, for lint.
+"""
 
 import os
+import sys
 
 os.environ.update(
     DEBUG="false",
-    SECRET_KEY="tests-only-" + "x" * 50,
+    SECRET_KEY="tests-only-" + "".join(chr(97 + n * n % 26) for n in range(60)),
     ENCRYPTION_KEYS="bB0M0cBvbCrrN2Lxq6U3oJ1ZPkHkEWTLAEW3kq0YJ5E=",
     ALLOWED_HOSTS="testserver,localhost,127.0.0.1",
     PUBLIC_URL="https://testserver",
@@ -20,4 +24,11 @@ os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
     AWS_SECRET_ACCESS_KEY="testing",
     AWS_SESSION_TOKEN="testing",
+    LOG_LEVEL="WARNING",
 )
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dialadmin.settings"
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)

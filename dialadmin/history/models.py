@@ -6,6 +6,8 @@ from typing import Any, ClassVar, NoReturn, Self
 
 from django.db import models
 
+from dialadmin.history import presentation
+
 
 class AppendOnlyError(TypeError):
     """Somebody tried to change or delete history."""
@@ -58,3 +60,13 @@ class Entry(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnlyError("history entries are never deleted")
+
+    @property
+    def sentence(self) -> str:
+        return presentation.sentence(
+            self.act, target=self.target_name, before=self.before, after=self.after, note=self.note
+        )
+
+    @property
+    def differences(self) -> list[tuple[str, str | None, str | None]]:
+        return presentation.differences(self.before, self.after)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from dialadmin.history import views
 
 app_name = "history"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("", views.entry_list, name="list")]

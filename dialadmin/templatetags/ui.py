@@ -63,7 +63,10 @@ def ago(moment: datetime | None, never: str = "never") -> SafeString | str:
         return never
     local = localtime(moment)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S %Z}", naturaltime(moment)
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        f"{local:%Y-%m-%d %H:%M:%S %Z}",
+        naturaltime(moment),
     )
 
 
@@ -103,8 +106,8 @@ def sort_header(listing: Listing[Any], name: str, label: str, css: str = "") -> 
     ascending, descending = listing.sort == name, listing.sort == f"-{name}"
     following = f"-{name}" if ascending else name
     return format_html(
-        '<th scope="col" class="{}"{}><a href="{}" title="Sort by {}, {}">{}<span aria-hidden="true" class="sort-mark">{}'
-        "</span></a></th>",
+        '<th scope="col" class="{}"{}><a href="{}" title="Sort by {}, {}">{}'
+        '<span aria-hidden="true">{}</span></a></th>',
         css,
         format_html(' aria-sort="{}"', "ascending" if ascending else "descending") if ascending or descending else "",
         listing.query(sort=following, page=None),

@@ -1,0 +1,273 @@
+"""The only writers of the draft. Each changes rows and appends one history entry in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from deployments import acts, draft
+from deployments.core.versions import Version
+from deployments.document import Parts
+from deployments.models import Attachment, Deployment, Draft, Limit, PendingImport
+from dialadmin.history.recorder import Actor, Target, record
+from dialadmin.history.registry import Act
+from dialadmin.secrets import rotate
+from roles.models import ApiKey, Role
+
+
+class ConflictError(Exception):
+    """The draft has changed since the page was made; nothing was done. The text says what to do."""
+
+
+@contextmanager
+def _changing(version: int | None = None) -> Iterator[Draft]:
+    """One transaction that holds the draft alone.
+
+    `version`: what the caller's page was made from; raises ConflictError when the draft has moved on.
+    """
+    with transaction.atomic():
+        draft.current()
+        row = Draft.objects.select_for_update().get(pk=1)
+        if version is not None and row.version != version:
+            raise ConflictError(
+                "The draft was changed since this page was shown. Look at it again, then repeat the change."
+            )
+        yield row
+
+
+def _changed(act: Act, **entry: Any) -> None:
+    """Note a change of the draft in history, and leave the draft's version one higher."""
+    Draft.objects.filter(pk=1).update(version=F("version") + 1, changed_at=timezone.now())
+    record(act, **entry)
+
+
+def target(deployment: Deployment) -> Target:
+    return Target("deployment", str(deployment.pk), deployment.name)
+
+
+def _access_of(deployment: Deployment) -> dict[str, Any]:
+    roles = deployment.attachments.order_by("role__name").values_list("role__name", flat=True)
+    return {"access": deployment.access, "roles": list(roles)}
+
+
+def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = "") -> None:
+    """Open, restrict or close a deployment. The attached roles stay known while it is open or closed.
+
+    Restricting one that has no role attached would close it, so it is closed (core-semantics 2).
+    """
+    with _changing():
+        deployment = Deployment.objects.get(pk=deployment.pk)
+        before = _access_of(deployment)
+        if access == Deployment.Access.RESTRICTED and not before["roles"]:
+            access = Deployment.Access.CLOSED
+        if access == deployment.access:
+            return
+        Deployment.objects.filter(pk=deployment.pk).update(access=access)
+        _changed(
+            acts.ACCESS_CHANGED,
+            by=by,
+            target=target(deployment),
+            before=before,
+            after={**before, "access": access},
+            note=note,
+        )
+
+
+def attach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
+    """Add a role to `userRoles`; False when it was there already.
+
+    A closed deployment becomes restricted to its roles. An open one becomes restricted too: naming who
+    may reach it says that others may not.
+    """
+    with _changing():
+        deployment = Deployment.objects.get(pk=deployment.pk)
+        role = Role.objects.get_or_create(name=role_name)[0]
+        before = _access_of(deployment)
+        if deployment.access != Deployment.Access.RESTRICTED:
+            # Roles that a closed or open deployment kept in mind do not come back unasked.
+            deployment.attachments.exclude(role=role).delete()
+            Deployment.objects.filter(pk=deployment.pk).update(access=Deployment.Access.RESTRICTED)
+        elif role_name in before["roles"]:
+            return False
+        Attachment.objects.get_or_create(deployment=deployment, role=role)
+        deployment.refresh_from_db()
+        _changed(
+            acts.ROLE_ATTACHED,
+            by=by,
+            target=target(deployment),
+            before=before,
+            after={**_access_of(deployment), "role": role_name},
+        )
+        return True
+
+
+def detach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
+    """Take a role out of `userRoles`; False when it was not there. Without its last role it is closed, never open."""
+    with _changing():
+        deployment = Deployment.objects.get(pk=deployment.pk)
+        before = _access_of(deployment)
+        if not Attachment.objects.filter(deployment=deployment, role__name=role_name).delete()[0]:
+            return False
+        if deployment.access == Deployment.Access.RESTRICTED and not deployment.attachments.exists():
+            Deployment.objects.filter(pk=deployment.pk).update(access=Deployment.Access.CLOSED)
+        deployment.refresh_from_db()
+        _changed(
+            acts.ROLE_DETACHED,
+            by=by,
+            target=target(deployment),
+            before={**before, "role": role_name},
+            after=_access_of(deployment),
+        )
+        return True
+
+
+def set_limit(*, role_name: str, deployment_name: str, limit: Mapping[str, Any] | None, by: Actor) -> bool:
+    """Write `roles.<role>.limits.<deployment>`; False when it already says so.
+
+    `limit` maps windows to whole numbers; `{}` is unlimited; None removes the entry, so that the role
+    inherits from `default` (core-semantics 3.1). A role without an entry under `roles` gets one.
+    """
+    with _changing():
+        role = Role.objects.get_or_create(name=role_name)[0]
+        row = Limit.objects.filter(role=role, deployment_name=deployment_name).first()
+        before = draft.load_text(row.body) if row else None
+        if row is not None and limit is not None and before == dict(limit):
+            return False
+        if row is None and limit is None:
+            return False
+        if limit is None:
+            Limit.objects.filter(role=role, deployment_name=deployment_name).delete()
+        else:
+            Limit.objects.update_or_create(
+                role=role, deployment_name=deployment_name, defaults={"body": draft.dump_text(dict(limit))}
+            )
+            if not role.in_settings:
+                last = Role.objects.filter(in_settings=True).aggregate(last=Max("position"))["last"]
+                Role.objects.filter(pk=role.pk).update(in_settings=True, position=(last or 0) + 1)
+        _changed(
+            acts.LIMIT_CHANGED,
+            by=by,
+            target=Target("limit", f"{role_name}\n{deployment_name}"[:512], f"{role_name} on {deployment_name}"[:512]),
+            before={"role": role_name, "deployment": deployment_name, "limit": before},
+            after={"role": role_name, "deployment": deployment_name, "limit": None if limit is None else dict(limit)},
+        )
+        return True
+
+
+def create_deployment(*, kind: str, name: str, body: Mapping[str, Any], by: Actor) -> Deployment:
+    """Add a deployment, closed: nobody reaches it before a role is attached."""
+    with _changing():
+        last = Deployment.objects.aggregate(last=Max("position"))["last"]
+        deployment = Deployment.objects.create(
+            kind=kind,
+            name=name,
+            position=0 if last is None else last + 1,
+            display_name=draft.display_name_of(body),
+            access=Deployment.Access.CLOSED,
+            body=draft.dump_text(draft.encrypted(kind, body)),
+        )
+        _changed(acts.DEPLOYMENT_CREATED, by=by, target=target(deployment), after={"kind": kind, "access": "closed"})
+        return deployment
+
+
+def change_deployment(*, deployment: Deployment, fields: Mapping[str, Any], by: Actor) -> bool:
+    """Set top-level fields of a deployment's entry; an empty value removes the field. False when nothing changed."""
+    with _changing():
+        deployment = Deployment.objects.get(pk=deployment.pk)
+        body = draft.load_text(deployment.body)
+        changed = {
+            name: value
+            for name, value in fields.items()
+            if (body.get(name) or "") != value and not (name not in body and not value)
+        }
+        if not changed:
+            return False
+        before = {name: body.get(name) for name in changed}
+        for name, value in changed.items():
+            if value:
+                body[name] = value
+            else:
+                body.pop(name, None)
+        Deployment.objects.filter(pk=deployment.pk).update(
+            body=draft.dump_text(body), display_name=draft.display_name_of(body)
+        )
+        _changed(acts.DEPLOYMENT_CHANGED, by=by, target=target(deployment), before=before, after=changed)
+        return True
+
+
+def delete_deployment(*, deployment: Deployment, by: Actor) -> None:
+    """Remove a deployment with its attachments. Limits that name it stay: another may carry the name."""
+    with _changing():
+        deployment = Deployment.objects.get(pk=deployment.pk)
+        _changed(
+            acts.DEPLOYMENT_DELETED,
+            by=by,
+            target=target(deployment),
+            before={"kind": deployment.kind, **_access_of(deployment)},
+        )
+        deployment.delete()
+
+
+def set_target_version(*, version: Version, by: Actor) -> bool:
+    """Choose the Core version that the export is for; False when it is chosen already."""
+    with _changing() as row:
+        if row.target_version == str(version):
+            return False
+        Draft.objects.filter(pk=1).update(target_version=str(version))
+        _changed(
+            acts.TARGET_VERSION_CHANGED,
+            by=by,
+            before={"version": row.target_version},
+            after={"version": str(version)},
+        )
+        return True
+
+
+def replace_draft(
+    *, parts: Parts, by: Actor, note: str, summary: Mapping[str, Any], version: int | None = None
+) -> None:
+    """Make the draft what an import says. `summary` (counts and names, no secrets) goes into history.
+
+    Raises ConflictError when `version` is given and the draft has moved on.
+    """
+    with _changing(version):
+        draft.write(parts)
+        _changed(acts.IMPORTED, by=by, after=dict(summary), note=note)
+
+
+def rotate_secrets(*, by: Actor) -> int:
+    """Encrypt every stored secret anew with the first key; the number of rows written.
+
+    Raises secrets.UndecryptableError, having changed nothing, when a secret has no key.
+    """
+    with _changing():
+        row = draft.current()
+        count = 0
+        if row.frame != "{}":
+            count += Draft.objects.filter(pk=1).update(frame=rotate(row.frame))
+        for deployment in Deployment.objects.all():
+            body = draft.load_text(deployment.body)
+            rotated = draft.rotated(deployment.kind, body)
+            if rotated != body:
+                count += Deployment.objects.filter(pk=deployment.pk).update(body=draft.dump_text(rotated))
+        for key in ApiKey.objects.all():
+            body = draft.rotated("key", draft.load_text(key.body))
+            count += ApiKey.objects.filter(pk=key.pk).update(secret=rotate(key.secret), body=draft.dump_text(body))
+        PendingImport.objects.all().delete()
+        _changed(acts.SECRETS_ROTATED, by=by, after={"rows": count})
+        return count
+
+
+def record_export(*, by: Actor, digest: str, version: str, size: int) -> None:
+    """Note that somebody took the settings out, secrets included."""
+    record(
+        acts.EXPORTED,
+        by=by,
+        after={"sha256": digest, "target_version": version, "bytes": size},
+        note=f"{size:,} bytes for Core {version}, sha256 {digest[:12]}…",
+    )

@@ -1,0 +1,190 @@
+"""The draft as a document: read from the tables, written into them. Secrets are encrypted on the way in.
+
+`read` takes a bounded number of queries at any size. `write` is for `actions.py` alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Exists, OuterRef
+
+from deployments.core.render import render
+from deployments.core.secrets import map_secrets
+from deployments.core.text import parse
+from deployments.document import SECTIONS, DeploymentEntry, KeyEntry, Parts, RoleEntry, join
+from deployments.models import Attachment, Deployment, Draft, Limit
+from dialadmin.secrets import decrypt, encrypt, rotate
+from roles.models import ApiKey, Role
+
+BATCH = 500
+
+
+def current() -> Draft:
+    """The one row of the draft, made when it is first asked for."""
+    return Draft.objects.get_or_create(pk=1)[0]
+
+
+def read() -> Parts:
+    """The whole draft, secrets decrypted. Raises secrets.UndecryptableError when a key is missing."""
+    draft = current()
+    attached: defaultdict[int, list[str]] = defaultdict(list)
+    for pk, name in Attachment.objects.order_by("role__name").values_list("deployment_id", "role__name"):
+        attached[pk].append(name)
+    limits: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+    for pk, name, body in Limit.objects.order_by("deployment_name").values_list("role_id", "deployment_name", "body"):
+        limits[pk][name] = load_text(body)
+    deployments = [
+        DeploymentEntry(kind, name, roles_of(access, attached[pk]), decrypted(kind, load_text(body)))
+        for pk, kind, name, access, body in Deployment.objects.order_by("position", "pk").values_list(
+            "pk", "kind", "name", "access", "body"
+        )
+    ]
+    roles = [
+        RoleEntry(name, load_text(body), limits[pk])
+        for pk, name, body in Role.objects.filter(in_settings=True)
+        .order_by("position", "name")
+        .values_list("pk", "name", "body")
+    ]
+    keys = [
+        KeyEntry(
+            decrypt(key.secret),
+            key.project,
+            tuple(role.name for role in key.roles.all()),
+            decrypted("key", load_text(key.body)),
+        )
+        for key in ApiKey.objects.prefetch_related("roles")
+    ]
+    frame: Mapping[str, Any] = load_text(decrypt(draft.frame)) if draft.frame != "{}" else {}
+    return Parts(frame, tuple(deployments), tuple(roles), tuple(keys))
+
+
+def document() -> dict[str, Any]:
+    """The draft as Core would read it, secrets included: never show it, mask it first."""
+    return join(read())
+
+
+def roles_of(access: str, attached: Iterable[str]) -> tuple[str, ...] | None:
+    """`userRoles` of a deployment: None when open, empty when closed."""
+    if access == Deployment.Access.OPEN:
+        return None
+    return tuple(attached) if access == Deployment.Access.RESTRICTED else ()
+
+
+def load_text(text: str) -> Any:
+    """JSON text that this module wrote, numbers as they were written."""
+    return parse('{"value":' + text + "}", "the database")["value"]  # type: ignore[index]
+
+
+def dump_text(value: Any) -> str:
+    """JSON text of any value, numbers as they were written."""
+    return render({"value": value}).strip()[len('{\n  "value": ') : -len("\n}")]
+
+
+def encrypted(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body with every secret (core-semantics 1.4) replaced by its encryption."""
+    return map_secrets(_section(kind), body, lambda value: encrypt(dump_text(value)))
+
+
+def decrypted(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `encrypted`."""
+    return map_secrets(_section(kind), body, lambda value: load_text(decrypt(value)))
+
+
+def rotated(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored body with its secrets encrypted anew with the first key."""
+    return map_secrets(_section(kind), body, rotate)
+
+
+def _section(kind: str) -> str:
+    return "keys" if kind == "key" else SECTIONS[kind][-1]
+
+
+def display_name_of(body: Mapping[str, Any]) -> str:
+    """What people call it: a text, or the first of its translations (core-semantics 1.2)."""
+    value = body.get("displayName", body.get("display_name", ""))
+    if isinstance(value, Mapping):
+        value = next(iter(value.values()), "")
+    return str(value or "")[:512]
+
+
+def write(parts: Parts) -> None:
+    """Make the tables hold these parts and nothing else. Rows that stay keep their ids.
+
+    Call it inside a transaction that holds the draft's lock.
+    """
+    Draft.objects.filter(pk=1).update(frame=encrypt(dump_text(parts.frame)))
+    roles = _write_roles(parts)
+    _write_deployments(parts, roles)
+    _write_keys(parts, roles)
+    Role.objects.filter(pool=Role.Pool.NONE, in_settings=False).exclude(
+        Exists(Attachment.objects.filter(role=OuterRef("pk")))
+        | Exists(ApiKey.roles.through.objects.filter(role=OuterRef("pk")))
+    ).delete()
+
+
+def _write_roles(parts: Parts) -> dict[str, Role]:
+    known = {role.name: role for role in Role.objects.all()}
+    new = [Role(name=name) for name in sorted(parts.role_names() - known.keys())]
+    known |= {role.name: role for role in Role.objects.bulk_create(new, BATCH)}
+    Role.objects.filter(in_settings=True).update(in_settings=False, position=0, body="{}")
+    Limit.objects.all().delete()
+    for position, entry in enumerate(parts.roles):
+        role = known[entry.name]
+        role.in_settings, role.position, role.body = True, position, dump_text(entry.body)
+    Role.objects.bulk_update([known[e.name] for e in parts.roles], ["in_settings", "position", "body"], BATCH)
+    Limit.objects.bulk_create(
+        [
+            Limit(role=known[entry.name], deployment_name=name, body=dump_text(limit))
+            for entry in parts.roles
+            for name, limit in entry.limits.items()
+        ],
+        BATCH,
+    )
+    return known
+
+
+def _write_deployments(parts: Parts, roles: Mapping[str, Role]) -> None:
+    known = {(d.kind, d.name): d for d in Deployment.objects.all()}
+    rows: list[Deployment] = []
+    for position, entry in enumerate(parts.deployments):
+        row = known.pop((entry.kind, entry.name), None) or Deployment(kind=entry.kind, name=entry.name)
+        row.position, row.access = position, entry.access
+        row.display_name = display_name_of(entry.body)
+        row.body = dump_text(encrypted(entry.kind, entry.body))
+        rows.append(row)
+    Deployment.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
+    Deployment.objects.bulk_update(
+        [row for row in rows if row.pk], ["position", "access", "display_name", "body"], BATCH
+    )
+    Deployment.objects.bulk_create([row for row in rows if not row.pk], BATCH)
+    Attachment.objects.all().delete()
+    ids = {(kind, name): pk for pk, kind, name in Deployment.objects.values_list("pk", "kind", "name")}
+    Attachment.objects.bulk_create(
+        [
+            Attachment(deployment_id=ids[entry.kind, entry.name], role=roles[name])
+            for entry in parts.deployments
+            for name in entry.roles or ()
+        ],
+        BATCH,
+    )
+
+
+def _write_keys(parts: Parts, roles: Mapping[str, Role]) -> None:
+    known = {decrypt(key.secret): key for key in ApiKey.objects.all()}
+    through = ApiKey.roles.through
+    rows: list[tuple[ApiKey, KeyEntry]] = []
+    for position, entry in enumerate(parts.keys):
+        row = known.pop(entry.secret, None) or ApiKey(secret=encrypt(entry.secret))
+        row.position, row.project = position, entry.project[:512]
+        row.body = dump_text(encrypted("key", entry.body))
+        rows.append((row, entry))
+    ApiKey.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
+    ApiKey.objects.bulk_update([row for row, _ in rows if row.pk], ["position", "project", "body"], BATCH)
+    ApiKey.objects.bulk_create([row for row, _ in rows if not row.pk], BATCH)
+    through.objects.all().delete()
+    through.objects.bulk_create(
+        [through(apikey_id=row.pk, role_id=roles[name].pk) for row, entry in rows for name in entry.roles], BATCH
+    )

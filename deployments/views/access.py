@@ -1,0 +1,185 @@
+"""Who may reach one deployment, and how much: access, attached roles, limits."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods, require_POST
+
+from deployments import actions, draft
+from deployments.core.versions import Version, shape
+from deployments.forms import AccessForm, AttachForm, LimitForm
+from deployments.limits import state
+from deployments.models import Deployment, Limit
+from deployments.querysets import people_of_deployments, people_of_roles
+from deployments.views.catalog import back_to, detail_context, numbers_of
+from dialadmin.accounts.guards import StaffRequest, require
+from dialadmin.accounts.permissions import Permission
+from dialadmin.history.recorder import Actor
+from roles.models import Role, User
+
+DEFAULT_ROLE = "default"  # the role whose limits are the fallback of all others (core-semantics 3.1)
+WORDS = {"open": "open to everyone", "restricted": "restricted to its roles", "closed": "closed"}
+
+
+@require_POST
+@require(Permission.EDIT)
+def set_access(request: StaffRequest, pk: int) -> HttpResponse:
+    """Change the access. Whatever gives to everyone, or takes from anybody, is confirmed on a page that says so."""
+    deployment = get_object_or_404(Deployment, pk=pk)
+    form = AccessForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose one of open, restricted and closed.")
+        return back_to(deployment)
+    access = form.cleaned_data["access"]
+    if access == deployment.access:
+        messages.info(request, f"{deployment.name} is {WORDS[access]} already.")
+        return back_to(deployment)
+    if access == Deployment.Access.RESTRICTED and not deployment.attachments.exists():
+        messages.error(request, "No role is attached, so restricting it would close it. Attach a role first.")
+        return back_to(deployment)
+    if request.POST.get("confirmed") != access:
+        everyone = User.objects.filter(enabled=True, gone_at=None).count()
+        return render(
+            request,
+            "deployments/confirm_access.html",
+            {
+                "deployment": deployment,
+                "access": access,
+                "words": WORDS[access],
+                "people": people_of_deployments([pk]).get(pk, 0),
+                "everyone": everyone,
+                "roles": deployment.roles.order_by("name"),
+            },
+        )
+    actions.set_access(
+        deployment=deployment, access=access, by=Actor.staff(request.user), note=request.POST.get("note", "")[:1000]
+    )
+    messages.success(request, f"{deployment.name} is {WORDS[access]} now.")
+    return back_to(deployment)
+
+
+@require_POST
+@require(Permission.EDIT)
+def attach(request: StaffRequest, pk: int) -> HttpResponse:
+    deployment = get_object_or_404(Deployment, pk=pk)
+    form = AttachForm(request.POST)
+    if not form.is_valid():
+        return render(request, "deployments/detail.html", detail_context(deployment, attach=form), status=400)
+    name = form.cleaned_data["role"]
+    role = Role.objects.filter(name=name).first()
+    # Two things are asked before they are done: taking an open deployment from everybody else, and
+    # attaching a name that nothing backs, which is a typing error more often than not.
+    asks = deployment.access == Deployment.Access.OPEN or role is None
+    if asks and request.POST.get("confirmed") != name:
+        near = Role.objects.filter(name__iexact=name.strip()).exclude(name=name).first()
+        return render(
+            request,
+            "deployments/confirm_attach.html",
+            {
+                "deployment": deployment,
+                "name": name,
+                "unknown": role is None,
+                "near": near or _nearest(name),
+                "people": people_of_roles([role.pk]).get(role.pk, 0) if role else 0,
+                "everyone": User.objects.filter(enabled=True, gone_at=None).count(),
+            },
+        )
+    if actions.attach_role(deployment=deployment, role_name=name, by=Actor.staff(request.user)):
+        messages.success(request, f"{name} is attached to {deployment.name}.")
+    else:
+        messages.info(request, f"{name} was attached already.")
+    return back_to(deployment)
+
+
+def _nearest(name: str) -> Role | None:
+    """The known role whose name is most like this one, if any is."""
+    names = list(Role.objects.values_list("name", flat=True))
+    close = get_close_matches(name, names, n=1, cutoff=0.75)
+    return Role.objects.filter(name=close[0]).first() if close else None
+
+
+@require_POST
+@require(Permission.EDIT)
+def detach(request: StaffRequest, pk: int) -> HttpResponse:
+    """Detach a role. The last one closes the deployment, which is confirmed; the others can be undone."""
+    deployment = get_object_or_404(Deployment, pk=pk)
+    role = get_object_or_404(Role, name=request.POST.get("role", ""))
+    last = deployment.access == Deployment.Access.RESTRICTED and deployment.attachments.count() == 1
+    if last and request.POST.get("confirmed") != role.name:
+        return render(
+            request,
+            "deployments/confirm_detach.html",
+            {"deployment": deployment, "role": role, "people": people_of_roles([role.pk]).get(role.pk, 0)},
+        )
+    if actions.detach_role(deployment=deployment, role_name=role.name, by=Actor.staff(request.user)):
+        after = "It is closed now: nobody reaches it." if last else ""
+        messages.success(request, undo_message(request, deployment, role.name, after))
+    return back_to(deployment)
+
+
+def undo_message(request: StaffRequest, deployment: Deployment, role_name: str, after: str) -> SafeString:
+    """What was detached, with a button that attaches it again: a new act, recorded like any other."""
+    return render_to_string(
+        "deployments/_detached.html", {"deployment": deployment, "role_name": role_name, "after": after}, request
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@require(Permission.EDIT)
+def limit(request: StaffRequest, pk: int) -> HttpResponse:
+    """The limit of one role (`?role=`) on this deployment. `default` may be asked for before it exists."""
+    deployment = get_object_or_404(Deployment, pk=pk)
+    name = request.GET.get("role", "")
+    role = Role.objects.filter(name=name).first() or Role(name=name)
+    if role.pk is None and name != DEFAULT_ROLE:
+        raise Http404(f"There is no role {name}.")
+    row = Limit.objects.filter(role__name=name, deployment_name=deployment.name).first()
+    written = draft.load_text(row.body) if row else None
+    numbers = numbers_of(written)
+    version = Version.parse(draft.current().target_version)
+    form = LimitForm(request.POST or None, windows=tuple(shape("Limit", version).fields), initial=_initial(numbers))
+    if request.method == "POST" and form.is_valid():
+        actions.set_limit(
+            role_name=role.name, deployment_name=deployment.name, limit=form.limit(), by=Actor.staff(request.user)
+        )
+        messages.success(request, f"The limit of {role.name} on {deployment.name} is saved.")
+        if state(form.limit()) == "denied":
+            messages.warning(
+                request,
+                "A limit of 0 denies, but another role of the same person lifts it. To deny reliably, detach the role.",
+            )
+        return back_to(deployment)
+    fallback = Limit.objects.filter(role__name=DEFAULT_ROLE, deployment_name=deployment.name).first()
+    in_place = request.method == "GET" and bool(getattr(request, "htmx", False))
+    response = render(
+        request,
+        "deployments/_limit_row.html" if in_place else "deployments/limit.html",
+        {
+            "deployment": deployment,
+            "role": role,
+            "form": form,
+            "version": version,
+            "default_numbers": numbers_of(draft.load_text(fallback.body)) if fallback else None,
+            "is_default": name == DEFAULT_ROLE,
+            "people": people_of_roles([role.pk]).get(role.pk, 0) if role.pk else 0,
+        },
+        status=400 if form.errors else 200,
+    )
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def _initial(numbers: dict[str, int] | None) -> dict[str, Any]:
+    if numbers is None:
+        return {"state": "inherit"}
+    if not numbers:
+        return {"state": "unlimited"}
+    return {"state": "explicit", **numbers}

@@ -1,0 +1,207 @@
+"""The settings document: import, export, checks, API keys."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from deployments import actions, draft, exports, imports
+from deployments.changes import summary
+from deployments.checks import draft_findings
+from deployments.core.render import render as render_json
+from deployments.core.secrets import mask_document
+from deployments.core.text import SettingsError
+from deployments.core.versions import Version
+from deployments.forms import ImportForm, VersionForm
+from deployments.models import PendingImport
+from dialadmin.accounts.guards import StaffRequest, require
+from dialadmin.accounts.permissions import Permission
+from dialadmin.history.recorder import Actor
+from dialadmin.listing import Listing
+from dialadmin.secrets import decrypt, encrypt
+from roles.models import ApiKey
+
+PENDING_FOR = timedelta(days=1)
+SHOWN_CHANGES = 200
+
+
+@require_http_methods(["GET", "POST"])
+@require(Permission.EDIT)
+def import_start(request: StaffRequest) -> HttpResponse:
+    """Upload or paste settings files; what they would change is shown before anything is."""
+    form = ImportForm(request.POST or None, request.FILES or None)
+    version = Version.parse(draft.current().target_version)
+    context: dict[str, object] = {"form": form, "version": version}
+    if request.method == "POST":
+        sources = [imports.Source(file.name or "upload", file.read()) for file in request.FILES.getlist("files")]
+        if text := request.POST.get("text", "").strip():
+            sources.append(imports.Source("pasted text", text.encode()))
+        if not sources:
+            form.add_error("files", "Choose a file, or paste the settings below.")
+        else:
+            try:
+                preview = imports.preview(sources, version)
+            except SettingsError as error:
+                context["problem"] = error
+            else:
+                if not preview.refusals:
+                    return redirect("deployments:import-preview", pk=_keep(request, sources).pk)
+                context["refusals"] = preview.refusals
+        return render(request, "deployments/import.html", context, status=400)
+    return render(request, "deployments/import.html", context)
+
+
+def _keep(request: StaffRequest, sources: list[imports.Source]) -> PendingImport:
+    """Keep the uploaded files, encrypted, until they are applied; files of yesterday are dropped."""
+    PendingImport.objects.filter(created_at__lt=timezone.now() - PENDING_FOR).delete()
+    payload = json.dumps([[source.name, source.data.decode("utf-8", "surrogateescape")] for source in sources])
+    return PendingImport.objects.create(
+        payload=encrypt(payload), draft_version=draft.current().version, by=request.user.sub
+    )
+
+
+def _sources(pending: PendingImport) -> list[imports.Source]:
+    return [
+        imports.Source(name, text.encode("utf-8", "surrogateescape"))
+        for name, text in json.loads(decrypt(pending.payload))
+    ]
+
+
+@require_http_methods(["GET", "POST"])
+@require(Permission.EDIT)
+def import_preview(request: StaffRequest, pk: UUID) -> HttpResponse:
+    """What an upload would change; the POST applies it, unless the draft has changed in between."""
+    pending = get_object_or_404(PendingImport, pk=pk, by=request.user.sub)
+    sources = _sources(pending)
+    row = draft.current()
+    preview = imports.preview(sources, Version.parse(row.target_version))
+    if preview.parts is None:  # the target version was changed since the upload
+        return render(
+            request, "deployments/import.html", {"form": ImportForm(), "refusals": preview.refusals}, status=400
+        )
+    names = ", ".join(source.name for source in sources)
+    if request.method == "POST":
+        counts = summary(list(preview.changes))
+        try:
+            with transaction.atomic():
+                actions.replace_draft(
+                    parts=preview.parts,
+                    by=Actor.staff(request.user),
+                    note=names,
+                    summary=counts,
+                    version=int(request.POST.get("draft_version", "-1"))
+                    if request.POST.get("draft_version", "").isdecimal()
+                    else -1,
+                )
+                pending.delete()
+        except actions.ConflictError as conflict:
+            messages.warning(request, f"{conflict} This preview shows it as it is now.")
+            return redirect("deployments:import-preview", pk=pk)
+        messages.success(request, f"{names} is the draft now.")
+        return redirect("deployments:list")
+    return render(
+        request,
+        "deployments/import_preview.html",
+        {
+            "names": names,
+            "preview": preview,
+            "changes": preview.changes[:SHOWN_CHANGES],
+            "more": max(0, len(preview.changes) - SHOWN_CHANGES),
+            "counts": {
+                state: sum(1 for change in preview.changes if change.state == state)
+                for state in ("added", "changed", "removed")
+            },
+            "access_changes": [change for change in preview.changes if change.access and change.state == "changed"],
+            "draft_version": row.version,
+        },
+    )
+
+
+@require_GET
+@require(Permission.READ)
+def export_page(request: StaffRequest) -> HttpResponse:
+    """What the export would be, secrets masked, and what stands in its way."""
+    row = draft.current()
+    document = draft.document()
+    findings = draft_findings(document, Version.parse(row.target_version))
+    return render(
+        request,
+        "deployments/export.html",
+        {
+            "draft": row,
+            "version_form": VersionForm(initial={"version": row.target_version}),
+            "errors": [f for f in findings if f.severity == "error"],
+            "warnings": [f for f in findings if f.severity == "warning"],
+            "masked": render_json(mask_document(document)),
+            "empty": not document,
+        },
+    )
+
+
+@require_POST
+@require(Permission.RELEASE)
+def export_download(request: StaffRequest) -> HttpResponse:
+    """The settings file, secrets included. Taking it out is noted in history, so it is no GET."""
+    try:
+        result = exports.export()
+    except exports.RefusedError as refused:
+        messages.error(request, f"Not exported: {len(refused.findings)} errors stand in the way.")
+        return redirect("deployments:export")
+    actions.record_export(
+        by=Actor.staff(request.user), digest=result.digest, version=str(result.version), size=len(result.data)
+    )
+    response = HttpResponse(result.data, content_type="application/json")
+    response.headers["Content-Disposition"] = 'attachment; filename="aidial.config.json"'
+    response.headers["ETag"] = f'"{result.digest}"'
+    return response
+
+
+@require_POST
+@require(Permission.EDIT)
+def set_version(request: StaffRequest) -> HttpResponse:
+    form = VersionForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose one of the listed Core versions.")
+    elif actions.set_target_version(version=form.cleaned_data["version"], by=Actor.staff(request.user)):
+        messages.success(request, f"The export is for Core {form.cleaned_data['version']} now.")
+    return redirect("deployments:export")
+
+
+@require_GET
+@require(Permission.READ)
+def checks(request: StaffRequest) -> HttpResponse:
+    row = draft.current()
+    findings = draft_findings(draft.document(), Version.parse(row.target_version))
+    return render(
+        request,
+        "deployments/checks.html",
+        {
+            "draft": row,
+            "groups": [
+                (severity, [finding for finding in findings if finding.severity == severity])
+                for severity in ("error", "warning", "note")
+            ],
+            "findings": findings,
+        },
+    )
+
+
+@require_GET
+@require(Permission.READ)
+def keys(request: StaffRequest) -> HttpResponse:
+    listing = Listing.of(
+        request,
+        ApiKey.objects.prefetch_related("roles"),
+        search=("project__icontains",),
+        sorts={"project": "project", "position": "position"},
+        default_sort="position",
+    )
+    return render(request, "deployments/keys.html", {"listing": listing})

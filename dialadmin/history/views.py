@@ -1,0 +1,34 @@
+"""The pages of history."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from dialadmin.accounts.guards import StaffRequest, require
+from dialadmin.accounts.permissions import Permission
+from dialadmin.history.models import Entry
+from dialadmin.history.registry import all_acts
+from dialadmin.listing import Filter, Listing
+
+
+@require_GET
+@require(Permission.READ)
+def entry_list(request: StaffRequest) -> HttpResponse:
+    """All entries, newest first; `?kind=…&target=…` narrows to one thing."""
+    entries = Entry.objects.all()
+    kind, target = request.GET.get("kind", ""), request.GET.get("target", "")
+    if kind:
+        entries = entries.filter(target_kind=kind)
+    if target:
+        entries = entries.filter(target_id=target)
+    listing = Listing.of(
+        request,
+        entries,
+        search=("actor_name__icontains", "target_name__icontains", "note__icontains"),
+        sorts={"time": "id"},
+        default_sort="-time",
+        filters=(Filter("act", "What", [(act.code, act.label) for act in all_acts()], "act"),),
+    )
+    return render(request, "history/list.html", {"listing": listing})

@@ -1,0 +1,172 @@
+"""Who gets what on every URL. A URL that nobody listed here fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from deployments.models import Deployment, PendingImport
+from dialadmin.accounts.models import Staff
+from dialadmin.accounts.permissions import Permission
+from dialadmin.secrets import encrypt
+from roles.models import Role, SyncRun, User
+from tests.deployments.factories import make_draft, make_user
+
+pytestmark = pytest.mark.django_db
+
+READ, EDIT, RELEASE = Permission.READ, Permission.EDIT, Permission.RELEASE
+
+# URL name -> the permission it takes; None where it is for everybody, signed in or not.
+LISTED: dict[str, Permission | None] = {
+    "home": READ,
+    "theme": None,
+    "health": None,
+    "accounts:sign-in": None,
+    "accounts:callback": None,
+    "accounts:failed": None,
+    "accounts:signed-out": None,
+    "accounts:sign-out": None,
+    "accounts:me": READ,
+    "roles:list": READ,
+    "roles:create": EDIT,
+    "roles:detail": READ,
+    "roles:users": READ,
+    "roles:user": READ,
+    "roles:syncs": READ,
+    "roles:sync": READ,
+    "roles:sync-start": EDIT,
+    "deployments:list": READ,
+    "deployments:create": EDIT,
+    "deployments:detail": READ,
+    "deployments:change": EDIT,
+    "deployments:delete": EDIT,
+    "deployments:set-access": EDIT,
+    "deployments:attach": EDIT,
+    "deployments:detach": EDIT,
+    "deployments:limit": EDIT,
+    "deployments:of-role": READ,
+    "deployments:of-user": READ,
+    "deployments:keys": READ,
+    "deployments:checks": READ,
+    "deployments:import": EDIT,
+    "deployments:import-preview": EDIT,
+    "deployments:export": READ,
+    "deployments:export-download": RELEASE,
+    "deployments:set-version": EDIT,
+    "history:list": READ,
+}
+POST_ONLY = {
+    "theme",
+    "accounts:sign-out",
+    "roles:sync-start",
+    "deployments:set-access",
+    "deployments:attach",
+    "deployments:detach",
+    "deployments:export-download",
+    "deployments:set-version",
+}
+GUARDED = sorted(name for name, permission in LISTED.items() if permission)
+
+
+def names(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+            yield from names(pattern.url_patterns, inner)
+        else:
+            yield f"{prefix}{pattern.name}"
+
+
+def test_every_url_is_listed() -> None:
+    assert set(names(get_resolver().url_patterns)) == set(LISTED)
+
+
+@pytest.fixture
+def url_of(ada: Staff) -> Callable[[str], str]:
+    """The address of a URL by name, with rows behind it."""
+    make_draft()
+    user = make_user("grace", "analysts")
+    run = SyncRun.objects.create(state="applied", by="test")
+    pending = PendingImport.objects.create(payload=encrypt('[["a.json", "{}"]]'), draft_version=1, by=ada.sub)
+    arguments: dict[str, object] = {
+        "roles:detail": Role.objects.get(name="analysts").pk,
+        "deployments:of-role": Role.objects.get(name="analysts").pk,
+        "roles:user": user.pk,
+        "deployments:of-user": user.pk,
+        "roles:sync": run.pk,
+        "deployments:import-preview": pending.pk,
+    }
+
+    def address(name: str) -> str:
+        if name.startswith("deployments:") and name.split(":")[1] in (
+            "detail", "change", "delete", "set-access", "attach", "detach", "limit",
+        ):  # fmt: skip
+            url = reverse(name, args=[Deployment.objects.get(name="gpt-4o").pk])
+            return f"{url}?role=analysts" if name == "deployments:limit" else url
+        return reverse(name, args=[arguments[name]] if name in arguments else [])
+
+    return address
+
+
+def call(client: Client, name: str, url: str) -> int:
+    response = client.post(url) if name in POST_ONLY else client.get(url)
+    return response.status_code
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_signed_out_people_are_sent_to_sign_in(name: str, url_of: Callable[[str], str], anonymous: Client) -> None:
+    url = url_of(name)
+    response = anonymous.post(url) if name in POST_ONLY else anonymous.get(url)
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith(reverse("accounts:sign-in"))
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_people_without_a_level_get_nothing(
+    name: str, url_of: Callable[[str], str], client_of: Callable[[Staff], Client], nemo: Staff
+) -> None:
+    url = url_of(name)
+    response = client_of(nemo).post(url) if name in POST_ONLY else client_of(nemo).get(url)
+    assert response.status_code == 403
+    assert "dial-auditors" in response.content.decode()
+    assert "gpt-4o" not in response.content.decode()
+
+
+@pytest.mark.parametrize("name", GUARDED)
+@pytest.mark.parametrize("persona", ["vera", "edit", "ada"])
+def test_each_level_gets_what_it_may_and_no_more(
+    name: str,
+    persona: str,
+    url_of: Callable[[str], str],
+    client_of: Callable[[Staff], Client],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    staff: Staff = request.getfixturevalue(persona)
+    if name == "deployments:import-preview":
+        PendingImport.objects.update(by=staff.sub)
+    url = url_of(name)
+    if name == "deployments:import-preview":
+        PendingImport.objects.update(by=staff.sub)
+    if name == "roles:sync-start":
+        monkeypatch.setattr(
+            "roles.views.run_sync", lambda **_: SyncRun.objects.create(state="applied", by="x"), raising=False
+        )
+    status = call(client_of(staff), name, url)
+    permission = LISTED[name]
+    assert permission is not None
+    if staff.may(permission):
+        assert status in (200, 302, 400)
+    else:
+        assert status == 403
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", sorted(POST_ONLY))
+def test_what_writes_does_not_answer_get(
+    name: str, url_of: Callable[[str], str], client_of: Callable[[Staff], Client], ada: Staff
+) -> None:
+    assert client_of(ada).get(url_of(name)).status_code == 405
