@@ -55,7 +55,9 @@ def _any(kind: str, value: Any, path: Path, version: Version) -> Iterator[Findin
 
 def _list(kind: str, value: Any, path: Path, version: Version) -> Iterator[Finding]:
     if not isinstance(value, list):
-        yield _unfit(path, 'a list is needed, like ["a", "b"], not ' + kind_of(value), "list", _listed(path, value))
+        yield _unfit(
+            path, 'a list is needed, like ["a", "b"], not ' + kind_of(value), "list", _listed(kind, path, value)
+        )
         return
     if kind == "string" and all(type(item) is str for item in value):
         return
@@ -63,9 +65,9 @@ def _list(kind: str, value: Any, path: Path, version: Version) -> Iterator[Findi
         yield from _any(kind, item, (*path, index), version)
 
 
-def _listed(path: Path, value: Any) -> Mend | None:
-    """A text where a list belongs is what was meant, in a list."""
-    return ("set", path, [value]) if isinstance(value, str) and value and "keys" not in path[:1] else None
+def _listed(kind: str, path: Path, value: Any) -> Mend | None:
+    """A text where a list of texts belongs is what was meant, in a list."""
+    return ("set", path, [value]) if kind == "string" and isinstance(value, str) and value else None
 
 
 def _map(kind: str, value: Any, path: Path, version: Version) -> Iterator[Finding]:

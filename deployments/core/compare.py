@@ -114,7 +114,8 @@ def _limit_changes(before: Settings, after: Settings) -> Iterator[LimitChange]:
             if old == new:
                 continue
             for index, window in enumerate(WINDOWS):
-                one, other = old and old[index], new and new[index]
+                one = None if old is None else old[index]
+                other = None if new is None else new[index]
                 if one != other:
                     yield LimitChange(role, name, window, one, other)
 
