@@ -75,7 +75,7 @@ def roles_of(access: str, attached: Iterable[str]) -> tuple[str, ...] | None:
 
 def load_text(text: str) -> Any:
     """JSON text that this module wrote, numbers as they were written."""
-    return parse('{"value":' + text + "}", "the database")["value"]  # type: ignore[index]
+    return parse('{"value":' + text + "}", "the database")["value"]
 
 
 def dump_text(value: Any) -> str:
@@ -121,7 +121,7 @@ def write(parts: Parts) -> None:
     _write_keys(parts, roles)
     Role.objects.filter(pool=Role.Pool.NONE, in_settings=False).exclude(
         Exists(Attachment.objects.filter(role=OuterRef("pk")))
-        | Exists(ApiKey.roles.through.objects.filter(role=OuterRef("pk")))
+        | Exists(ApiKey.roles.through._default_manager.filter(role=OuterRef("pk")))
     ).delete()
 
 
@@ -184,7 +184,7 @@ def _write_keys(parts: Parts, roles: Mapping[str, Role]) -> None:
     ApiKey.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
     ApiKey.objects.bulk_update([row for row, _ in rows if row.pk], ["position", "project", "body"], BATCH)
     ApiKey.objects.bulk_create([row for row, _ in rows if not row.pk], BATCH)
-    through.objects.all().delete()
-    through.objects.bulk_create(
+    through._default_manager.all().delete()
+    through._default_manager.bulk_create(
         [through(apikey_id=row.pk, role_id=roles[name].pk) for row, entry in rows for name in entry.roles], BATCH
     )

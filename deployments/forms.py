@@ -123,7 +123,7 @@ class DeploymentForm(forms.Form):
 
 
 class ImportForm(forms.Form):
-    files = forms.FileField(
+    upload = forms.FileField(
         required=False, label="Settings files", help_text="One file, or several in the order Core merges them."
     )
     text = forms.CharField(
@@ -135,7 +135,7 @@ class ImportForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["files"].widget = ManyFiles()
+        self.fields["upload"].widget = ManyFiles()
 
 
 class ManyFiles(forms.ClearableFileInput):

@@ -61,8 +61,10 @@ class Listing(Generic[M]):
         self.q = params.get("q", "").strip()
         asked = params.get("sort", "")
         self.sort = asked if asked.lstrip("-") in sorts else default_sort
-        self.chosen = {
-            f.param: params[f.param] for f in filters if params.get(f.param) in {value for value, _ in f.choices}
+        self.chosen: dict[str, str] = {
+            f.param: params.get(f.param, "")
+            for f in filters
+            if params.get(f.param) in {value for value, _ in f.choices}
         }
         self.unfiltered = queryset
         if self.q and search:

@@ -41,11 +41,11 @@ def import_start(request: StaffRequest) -> HttpResponse:
     version = Version.parse(draft.current().target_version)
     context: dict[str, object] = {"form": form, "version": version}
     if request.method == "POST":
-        sources = [imports.Source(file.name or "upload", file.read()) for file in request.FILES.getlist("files")]
+        sources = [imports.Source(file.name or "upload", file.read()) for file in request.FILES.getlist("upload")]
         if text := request.POST.get("text", "").strip():
             sources.append(imports.Source("pasted text", text.encode()))
         if not sources:
-            form.add_error("files", "Choose a file, or paste the settings below.")
+            form.add_error("upload", "Choose a file, or paste the settings below.")
         else:
             try:
                 preview = imports.preview(sources, version)
