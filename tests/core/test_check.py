@@ -155,7 +155,7 @@ def test_finding(code: str, place: str, version: Version, document: dict[str, An
     assert place in [finding.place for finding in found]
     for finding in found:
         assert finding.severity == CODES[code]
-        assert all(text and text[0].isupper() or text[0] in '"' for text in (finding.message, finding.consequence))
+        assert all(text.endswith((".", ")")) for text in (finding.message, finding.consequence, finding.mend))
 
 
 def test_every_code_is_tested() -> None:
