@@ -86,11 +86,15 @@ def costs(**roles: Any) -> Settings:
     return settings({role: {"costLimit": limit} for role, limit in roles.items()})
 
 
+def amounts(*values: int | str | None) -> tuple[Decimal | None, ...]:
+    return tuple(None if value is None else Decimal(value) for value in values)
+
+
 def test_cost_limits() -> None:
     loaded = costs(a={"day": 10, "minute": "0.50"}, b={"day": 20}, default={"month": 1})
-    assert cost_limit(loaded, ["a"]) == (Decimal("0.50"), 10, UNLIMITED, UNLIMITED)
-    assert cost_limit(loaded, ["a", "b"]) == (UNLIMITED, 20, UNLIMITED, UNLIMITED)
-    assert cost_limit(loaded, ["x"]) == cost_limit(loaded, []) == (UNLIMITED, UNLIMITED, UNLIMITED, 1)
+    assert cost_limit(loaded, ["a"]) == amounts("0.50", 10, UNLIMITED, UNLIMITED)
+    assert cost_limit(loaded, ["a", "b"]) == amounts(UNLIMITED, 20, UNLIMITED, UNLIMITED)
+    assert cost_limit(loaded, ["x"]) == cost_limit(loaded, []) == amounts(UNLIMITED, UNLIMITED, UNLIMITED, 1)
     assert cost_limit(costs(a={}), ["x"]) is None
     found = cost_limit(loaded, ["a", "x"])
     assert found is not None
@@ -99,7 +103,7 @@ def test_cost_limits() -> None:
 
 def test_a_null_cost_limit_fails_when_compared() -> None:
     loaded = costs(a={"day": None}, b={"day": 1}, default={"day": None})
-    assert cost_limit(loaded, ["a"]) == (UNLIMITED, None, UNLIMITED, UNLIMITED)
-    assert cost_limit(loaded, ["x"]) == (UNLIMITED, None, UNLIMITED, UNLIMITED)
+    assert cost_limit(loaded, ["a"]) == amounts(UNLIMITED, None, UNLIMITED, UNLIMITED)
+    assert cost_limit(loaded, ["x"]) == amounts(UNLIMITED, None, UNLIMITED, UNLIMITED)
     with pytest.raises(BrokenCostLimitError):
         cost_limit(loaded, ["a", "b"])

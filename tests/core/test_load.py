@@ -88,7 +88,7 @@ def test_an_absent_window_is_unlimited() -> None:
 def test_elements_of_user_roles_become_texts(value: Any, kept: set[str]) -> None:
     settings = load({"models": {"m": {"userRoles": [value]}}}, CURRENT).settings
     assert settings is not None
-    assert settings.deployments[0].user_roles == kept
+    assert settings.deployments[0].user_roles == frozenset(kept)
 
 
 @pytest.mark.parametrize(
