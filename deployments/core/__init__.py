@@ -15,6 +15,7 @@ which a settings file passes through them:
 - `evaluate`  files and principals in, everybody's access and limits out
 - `check`     findings: what Core refuses, and what would surprise people
 - `compare`   what changed for whom between two settings
+- `mends`     carrying out the mechanical mend of a finding
 - `secrets`   where the secrets are, and how to show a document without them
 - `render`    a document to text, always the same for the same document
 - `findings`  the shape of what is reported

@@ -296,6 +296,10 @@ def _validations(document: Mapping[str, Any], version: Version) -> Iterator[Find
         reset = as_text((document.get("rateLimitSchedule") or _NOTHING).get("resetTime"))
         if reset is not None and not _RESET_TIME.match(reset):
             yield _invalid(("rateLimitSchedule", "resetTime"), "The time is written with 24 hours, like 07:30.")
+    if "translators" in known:
+        for name, translator in _entries(document, "translators"):
+            if translator.get("out") is None or not as_text(read(translator, "Translator", "baseUrl", version)):
+                yield _invalid(("translators", name), 'A translator needs "out" and "baseUrl".')
     for name, model in _entries(document, "models"):
         if "/" not in name:
             yield from _cache_prices(("models", name), model, version)

@@ -15,6 +15,7 @@ MAX_NUMBER = 1000
 # Core's parser reads 1000 levels. Only free-form values (`defaults`, `extraData`) can nest at all deeply, and
 # the functions of this package call themselves once per level, so that this product stops earlier.
 MAX_DEPTH = 250
+KIB64 = 65536
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b'"[]{}'))
@@ -110,13 +111,15 @@ def parse(data: bytes | str, name: str) -> Any:
         )
     _check_depth(text, name)
     try:
-        document, _ = _DECODER.raw_decode(text, start)
+        document, end = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         raise _syntax_error(text, error.pos, _SYNTAX.get(error.msg, "This is not valid JSON"), name) from None
     except _RefusedError as error:
         raise SettingsError(f"{error}. Core refuses the whole configuration.", file=name) from None
     except RecursionError:
         raise _too_deep(name) from None
+    if document is None and text[end : end + 1].isalnum():
+        raise _syntax_error(text, end, "This is no word of JSON", name)
     if document is not None and not isinstance(document, dict):
         raise SettingsError(
             f"The file holds {_kind(document)} where Core expects an object. Core refuses the whole configuration.",
@@ -146,17 +149,23 @@ def _check_depth(text: str, name: str) -> None:
     """Refuse absurd nesting before anything recurses, in C-speed passes over the text."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
-    data = text.encode("utf-8", "surrogatepass")
+    for length in (KIB64, len(text)):  # what is absurd mostly is so from the start
+        if _is_too_deep(text[:length].encode("utf-8", "surrogatepass")):
+            raise _too_deep(name)
+
+
+def _is_too_deep(data: bytes) -> bool:
     if b"\\" in data:
         data = _ESCAPE.sub(b"", data)
     outside_strings = b"".join(data.translate(None, _NOT_BRACKETS).split(b'"')[::2])
     depth = 0
-    for start in range(0, len(outside_strings), 65536):
-        chunk = outside_strings[start : start + 65536]
+    for start in range(0, len(outside_strings), KIB64):
+        chunk = outside_strings[start : start + KIB64]
         levels = list(accumulate(map(_STEP.__getitem__, chunk), initial=depth))
         if max(levels) > MAX_DEPTH:
-            raise _too_deep(name)
+            return True
         depth = levels[-1]
+    return False
 
 
 def _too_deep(name: str) -> SettingsError:

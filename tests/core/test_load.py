@@ -179,6 +179,8 @@ def test_values_of_a_classic_model(field: str, value: Any, fits: bool) -> None:
         ({"rateLimitSchedule": {"resetTime": "7:30", "new": 1}}, False),
         ({"rateLimitSchedule": {"resetTime": "07:30", "new": 1}}, True),
         ({"tracing": {"unknown": 1}}, False),
+        ({"translators": {"t": {"out": "x", "base_url": "b"}}}, True),
+        ({"translators": {"t": {"out": "x", "baseUrl": ""}}}, False),
         ({"routes": {"r": {"permissions": ["read", "WRITE"]}}}, True),
         ({"routes": {"r": {"permissions": ["share"]}}}, False),
         ({"addons": "anything", "assistant": 1}, True),

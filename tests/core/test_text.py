@@ -33,6 +33,7 @@ from deployments.core.text import MAX_DEPTH, MAX_NUMBER, Real, SettingsError, pa
         b'{"a":.5}',
         b'{"a":1.}',
         b'{"a":tru}',
+        b"nullx",
         b'{"a":"b',
     ],
 )
