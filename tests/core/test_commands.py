@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+
+from deployments.core.evaluate import differences
+from tests.core.test_vectors import MissingFileError, as_file, names, read
 
 SECRET = "sk-secret"
 SETTINGS = {
@@ -149,3 +153,21 @@ def test_check_settings_merges(run: Run) -> None:
         run.write("2.json", {"models": {"m": {"userRoles": None}}}),
     ]
     assert "[null-user-roles]" in run("check_settings", *files)
+
+
+def test_evaluate_access_agrees_with_core_on_real_files(run: Run) -> None:
+    """Every case vector through the command line, files, exit status and all."""
+    for name in names("cases"):
+        vector = read(name)
+        files = []
+        for number, entry in enumerate(vector["files"]):
+            path = run.folder / f"{number}.json"
+            path.unlink(missing_ok=True)
+            files.append(str(path))
+            with contextlib.suppress(MissingFileError):
+                path.write_bytes(as_file(entry))
+        switches = ["--overwrite-arrays"] if vector.get("options", {}).get("overwriteArrays") else []
+        arguments = ["--principals", run.write("p.json", vector["principals"]), "--core-version", vector["generation"]]
+        output = run("evaluate_access", *files, *arguments, *switches)
+        assert run.status == 0
+        assert list(differences(vector["expected"], json.loads(output))) == [], name

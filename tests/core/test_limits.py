@@ -107,3 +107,11 @@ def test_a_null_cost_limit_fails_when_compared() -> None:
     assert cost_limit(loaded, ["x"]) == amounts(UNLIMITED, None, UNLIMITED, UNLIMITED)
     with pytest.raises(BrokenCostLimitError):
         cost_limit(loaded, ["a", "b"])
+
+
+def test_roles_are_named_in_order() -> None:
+    names = [f"role-{number:02}" for number in range(40)]
+    loaded = settings({name: {"limits": {"m": {"minute": 1}}} for name in reversed(names)})
+    assert of(loaded, *names).roles == tuple(names)
+    broken = settings({name: {} for name in names}, version=DEFAULT)
+    assert of(broken, *names).failing == tuple(names)
