@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from deployments.core.access import is_allowed
-from deployments.core.limits import BrokenCostLimitError, Effective, cost_limit, effective, written_cost
+from deployments.core.limits import BrokenCostLimitError, Effective, cost_limit, counting_roles, effective, written_cost
 from deployments.core.load import Deployment, Key, Loaded, Settings, load
 from deployments.core.merge import merge
 from deployments.core.versions import CLASSIC, Version
 
 Principal = Mapping[str, Any]  # {"id": …, "roles": […]} or {"id": …, "key": API key}
 Row = dict[str, Any]
+SHOWN = 20  # refusals in an error; `check` gives all
 
 
 def evaluate(
@@ -75,7 +76,9 @@ def load_files(files: Sequence[object], *, version: Version, overwrite_arrays: b
 
 def refused(loaded: Loaded) -> dict[str, Any]:
     """The answer for a configuration that Core refuses."""
-    return {"loaded": False, "error": "; ".join(f"{f.place}: {f.message}" for f in loaded.findings)}
+    said = [f"{finding.place}: {finding.message}" for finding in loaded.findings[:SHOWN]]
+    more = len(loaded.findings) - len(said)
+    return {"loaded": False, "error": "; ".join(said) + (f"; and {more} more" if more else "")}
 
 
 def answers(settings: Settings, keys: Mapping[str, Key], principals: Iterable[Principal]) -> dict[str, Any]:
@@ -116,9 +119,7 @@ class _View:
         rules = settings.rules
         self.resolved = deployment.section in rules.resolved
         self.enforced = deployment.section in rules.enforced
-        # the only roles that can make a difference to the limit
-        counting = settings.without_limits.union(settings.entries.get(deployment.name, ()))
-        self.counting = counting if deployment.user_roles is None else counting & deployment.user_roles
+        self.counting = counting_roles(settings, deployment)
         self.known: dict[frozenset[str], Row] = {}
 
     def row(self, principal: str, roles: frozenset[str]) -> Row:

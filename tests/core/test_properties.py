@@ -12,7 +12,7 @@ from deployments.core.access import admitting_roles, is_allowed
 from deployments.core.check import check
 from deployments.core.compare import compare
 from deployments.core.evaluate import evaluate
-from deployments.core.limits import NO_LIMIT, effective
+from deployments.core.limits import NO_LIMIT, counting_roles, effective
 from deployments.core.load import UNLIMITED, WINDOWS, Deployment, Settings, load
 from deployments.core.merge import merge
 from deployments.core.render import render
@@ -166,6 +166,9 @@ def test_limits_are_cores(limits_of: Any, listed: Any, held: frozenset[str], bro
     broken -= limits_of.keys()
     settings = settings_with(limits_of, listed, broken)
     result = effective(settings, settings.deployments[0], held)
+    assert (
+        effective(settings, settings.deployments[0], held & counting_roles(settings, settings.deployments[0])) == result
+    )
     relevant = held if listed is None else held & listed
     if "default" in broken or relevant & broken:
         assert result.failing
