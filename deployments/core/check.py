@@ -26,6 +26,7 @@ from deployments.core.load import (
     Settings,
     describe_key,
     load,
+    null_upstreams,
 )
 from deployments.core.render import render
 from deployments.core.versions import SECTIONS, Version, as_field, rules, sections, shape
@@ -143,6 +144,11 @@ def _null_retriable_codes(case: _Case) -> Iterator[Finding]:
             "Take it out, or write [].",
             ("remove", path),
         )
+
+
+def _null_upstreams_of_routes(case: _Case) -> Iterator[Finding]:
+    """Where loading does not look at them, calls fail on them."""
+    return null_upstreams(case.document, "routes", case.settings.rules)
 
 
 # --- access -------------------------------------------------------------------------------------------
@@ -743,6 +749,7 @@ _CHECKS: tuple[Callable[[_Case], Iterator[Finding]], ...] = (
     _roles_without_limits,
     _null_cost_limits,
     _null_retriable_codes,
+    _null_upstreams_of_routes,
     _access_of_deployments,
     _attached_roles,
     _default_role,

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployments.core.bind import REFUSED, bind
 from deployments.core.coerce import INT_MAX, LONG_MAX, as_decimal, as_int, as_long, as_text, as_texts
-from deployments.core.findings import Finding, Path, report
+from deployments.core.findings import Finding, Mend, Path, report
 from deployments.core.versions import Rules, Version, rules, sections, shape
 
 # The windows of a limit, in the order of the tuples that hold them: tokens, then requests.
@@ -167,7 +167,9 @@ def _failures(document: Mapping[str, Any], version: Version) -> Iterator[Failure
         yield from ((_Step.READ, finding) for finding in _duplicates(document, version))
     yield from ((_Step.READ, finding) for finding in _validations(document, version))
     step = _Step.ALL_LIVE if behaviour.keys_before_roles else _Step.READ
-    yield from ((step, finding) for finding in _upstreams(document))
+    # From 0.38 on only the upstreams of models are looked at while loading.
+    walked = ("models", "routes") if behaviour.keys_before_roles else ("models",)
+    yield from ((step, finding) for section in walked for finding in null_upstreams(document, section, behaviour))
 
 
 def _maps(document: Mapping[str, Any], version: Version) -> Iterator[tuple[Path, Mapping[str, Any] | None]]:
@@ -384,28 +386,27 @@ def _upstream_interfaces(path: Path, model: Mapping[str, Any], version: Version)
                 yield _invalid(where, "The interface has no endpoint, and the upstream no baseUrl.")
 
 
-def _upstreams(document: Mapping[str, Any]) -> Iterator[Finding]:
-    """A null for the upstreams, or among them, fails when Core sets up its balancers."""
-    for section in ("models", "routes"):
-        for name, entry in _entries(document, section):
-            path: Path = (section, name, "upstreams")
-            if "upstreams" not in entry:
-                continue
-            if entry["upstreams"] is None:
-                yield _null_upstreams(path, ("remove", path))
-            else:
-                for index, upstream in enumerate(entry["upstreams"]):
-                    if upstream is None:
-                        yield _null_upstreams((*path, index), None)
+def null_upstreams(document: Mapping[str, Any], section: str, behaviour: Rules) -> Iterator[Finding]:
+    """A null for the upstreams of a model or route, or among them, fails when Core sets up its balancers."""
+    for name, entry in _entries(document, section):
+        path: Path = (section, name, "upstreams")
+        if "upstreams" not in entry or (behaviour.names_checked and "/" in name):
+            continue
+        if entry["upstreams"] is None:
+            yield _null_upstreams(path, ("remove", path))
+        else:
+            for index, upstream in enumerate(entry["upstreams"]):
+                if upstream is None:
+                    yield _null_upstreams((*path, index), None)
 
 
-def _null_upstreams(path: Path, operation: Any) -> Finding:
+def _null_upstreams(path: Path, operation: Mend | None) -> Finding:
     return report(
         "null-upstreams",
         path,
         "Upstreams cannot be null.",
-        "Core does not start with it. Before 0.38 a running Core takes the new settings over and still logs that "
-        "the reload failed.",
+        "Core does not start with it; for a route from 0.38 on, it starts and fails its calls. Before 0.38 a running "
+        "Core takes the new settings over and still logs that the reload failed.",
         "Take it out, or write [].",
         operation,
     )

@@ -39,6 +39,8 @@ CASES: list[tuple[str, str, Version, dict[str, Any], dict[str, Any] | None]] = [
     ("null-entry", "roles.a", DEFAULT, {"roles": {"a": None}}, None),
     ("null-entry", "keys[0]", DEFAULT, {"keys": {SECRET: None}}, None),
     ("null-upstreams", "models.m.upstreams", DEFAULT, {"models": {"m": {"upstreams": None}}}, None),
+    ("null-upstreams", "routes.r.upstreams", CLASSIC, {"routes": {"r": {"upstreams": None}}}, None),
+    ("null-upstreams", "routes.r.upstreams", CURRENT, {"routes": {"r": {"upstreams": None}}}, None),
     ("null-upstreams", "models.m.upstreams[0]", DEFAULT, {"models": {"m": {"upstreams": [None]}}}, None),
     ("reserved-name", 'roles["roles/platform/x"]', CURRENT, {"roles": {"roles/platform/x": {}}}, None),
     ("duplicate-name", "applications.m", CURRENT, {"models": {"m": OPEN}, "applications": {"m": OPEN}}, None),

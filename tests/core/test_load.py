@@ -171,6 +171,8 @@ def test_values_of_a_classic_model(field: str, value: Any, fits: bool) -> None:
         ({"models": {"m": {"upstreams": [{"id": "1", "interfaces": {"x": {"endpoint": "e"}}}]}}}, True),
         ({"models": {"m": {"upstreams": [{"id": "1", "interfaces": {"x": {}}}]}}}, False),
         ({"models": {"m": {"upstreams": None}}}, False),
+        ({"models": {"m/n": {"upstreams": None}}}, True),  # dropped before
+        ({"routes": {"r": {"upstreams": None}}}, True),  # fails when called
         ({"roles": {"a/b": None}}, True),  # dropped before it is read
         ({"toolsets": {"a b": None}}, True),
         ({"toolsets": {"a": None}}, False),
