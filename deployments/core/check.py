@@ -391,23 +391,38 @@ def _sections_ignored(document: Mapping[str, Any], version: Version) -> Iterator
         value = document.get(field.name)
         if field.name in known or not value:
             continue
-        entries = value
-        if field.name == "assistant":
-            entries = value.get("assistants") if isinstance(value, Mapping) else None
-        names = list(entries) if isinstance(entries, Mapping) else []
-        known_from = f"only from {field.since} on" if version < field.since else f"no longer, since {field.until}"
+        gone = _vanishing(field.name, value)
+        when = f"only from {field.since} on" if version < field.since else f"no longer, since {field.until}"
+        shown = "; ".join(gone[:20]) + ("; …" if len(gone) > 20 else "")
         yield report(
             "section-ignored",
             (field.name,),
-            f'Core {version} does not read "{field.name}" ({known_from}).',
-            (
-                f"{len(names)} {'deployment vanishes' if len(names) == 1 else 'deployments vanish'} without a word: "
-                f"{', '.join(names[:20])}{' …' if len(names) > 20 else ''}. Nobody reaches them any more."
-                if names and field.name in ("addons", "assistant", "toolsets")
-                else "What is written there has no effect, without a word."
-            ),
+            f'Core {version} does not read "{field.name}" ({when}).',
+            f"{len(gone)} {'deployment vanishes' if len(gone) == 1 else 'deployments vanish'} without a word, and the "
+            f"access to {'it' if len(gone) == 1 else 'them'}: {shown}."
+            if gone
+            else "What is written there has no effect, without a word.",
             "Move what is needed to sections that this version reads, or choose another target version.",
         )
+
+
+def _vanishing(section: str, value: Any) -> list[str]:
+    """The deployments of an ignored section, each with who reaches it; of whatever shape the section is."""
+    gone = []
+    if section == "assistant" and isinstance(value, Mapping):
+        if value.get("endpoint") is not None:
+            gone.append("assistant (open to everyone)")
+        value = value.get("assistants")
+    if section in ("addons", "assistant", "toolsets") and isinstance(value, Mapping):
+        gone.extend(f"{name} ({_audience(entry)})" for name, entry in value.items())
+    return gone
+
+
+def _audience(entry: Any) -> str:
+    roles = entry.get("userRoles", entry.get("user_roles")) if isinstance(entry, Mapping) else None
+    if not isinstance(roles, list):
+        return "open to everyone"
+    return "for " + _names(map(str, roles)) if roles else "closed"
 
 
 def _two_spellings(case: _Case) -> Iterator[Finding]:

@@ -234,3 +234,16 @@ def test_suggestions_name_what_is_meant() -> None:
         ("models", "m", "tokenizer_model"),
         "tokenizerModel",
     )
+
+
+def test_what_vanishes_is_named_with_its_access() -> None:
+    document = {
+        "addons": {"search": only_for("a", "b"), "news": OPEN, "off": only_for(), "odd": 5},
+        "assistant": {"endpoint": "x", "assistants": {"helper": only_for("a")}},
+    }
+    said = {finding.place: finding.consequence for finding in check(document, CURRENT)}
+    assert said["addons"].startswith(
+        "4 deployments vanish without a word, and the access to them: search (for a and b); "
+    )
+    assert "news (open to everyone); off (closed); odd" in said["addons"]
+    assert "assistant (open to everyone); helper (for a)" in said["assistant"]
