@@ -13,6 +13,7 @@ from deployments.core.limits import (
     Effective,
     contributors,
     cost_limit,
+    counting_roles,
     effective,
     written,
     written_cost,
@@ -115,3 +116,10 @@ def test_roles_are_named_in_order() -> None:
     assert of(loaded, *names).roles == tuple(names)
     broken = settings({name: {} for name in names}, version=DEFAULT)
     assert of(broken, *names).failing == tuple(names)
+
+
+def test_only_roles_that_are_let_in_and_have_an_entry_count() -> None:
+    roles = {"a": {"limits": {"m": {}}}, "b": {"limits": {"m": {}}}, "c": {"limits": {}}, "d": {}}
+    restricted, opened = settings(roles, ["a", "c", "d"], DEFAULT), settings(roles, version=DEFAULT)
+    assert counting_roles(restricted, restricted.deployments[0]) == {"a", "d"}
+    assert counting_roles(opened, opened.deployments[0]) == {"a", "b", "d"}
