@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from django.core.cache import cache
+from django.db.models import Count, Max, Q
 
-from django.db.models import Count, Q
-
+from deployments import draft
 from deployments.core.check import check
 from deployments.core.findings import Finding
 from deployments.core.versions import Version
-from roles.models import Role
+from roles.models import Role, SyncRun
+
+
+def draft_findings() -> list[Finding]:
+    """Every finding of the draft for its target version, errors first.
+
+    Computed once per state of the draft and the pool, and then kept by this process.
+    """
+    row = draft.current()
+    newest_sync = SyncRun.objects.filter(state=SyncRun.State.APPLIED).aggregate(newest=Max("pk"))["newest"]
+    key = f"findings:{row.version}:{newest_sync}"
+    found: list[Finding] | None = cache.get(key)
+    if found is None:
+        found = check(draft.document(), Version.parse(row.target_version), people=people_of_groups())
+        cache.set(key, found)
+    return found
 
 
 def people_of_groups() -> dict[str, int] | None:
@@ -26,8 +40,3 @@ def people_of_groups() -> dict[str, int] | None:
         )
     )
     return dict(groups.values_list("name", "people")) or None
-
-
-def draft_findings(document: Mapping[str, Any], version: Version) -> list[Finding]:
-    """Every finding of the draft, errors first."""
-    return check(document, version, people=people_of_groups())

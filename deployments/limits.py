@@ -29,7 +29,7 @@ WINDOWS = (
     Window("requestDay", "requests", "Requests per day"),
 )
 
-_AMOUNT = re.compile(r"(?P<number>\d[\d ,_']*(?:\.\d+)?)\s*(?P<unit>[kKmMbB]?)")
+_AMOUNT = re.compile(r"(?P<number>\d[\d ,_']*(?:\.\d+)?)\s*(?P<unit>[kKmMbB]?)", re.ASCII)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 
 

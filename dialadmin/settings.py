@@ -111,6 +111,7 @@ AUTH_USER_MODEL = "accounts.Staff"
 AUTHENTICATION_BACKENDS = ["dialadmin.accounts.oidc.CognitoBackend"]
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "/"
+OIDC_AUTHENTICATION_CALLBACK_URL = "accounts:callback"
 LOGIN_REDIRECT_URL_FAILURE = "/accounts/failed/"
 LOGOUT_REDIRECT_URL = "/accounts/signed-out/"
 

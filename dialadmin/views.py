@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deployments import draft
 from deployments.checks import draft_findings
-from deployments.core.versions import Version
 from deployments.models import Deployment
 from dialadmin.accounts.guards import Refused, StaffRequest, require
 from dialadmin.accounts.models import Staff
@@ -30,7 +29,7 @@ GOOD_SYNCS = (SyncRun.State.APPLIED, SyncRun.State.UNCHANGED)
 def home(request: StaffRequest) -> HttpResponse:
     """Where things stand, and what to do next."""
     row = draft.current()
-    findings = draft_findings(draft.document(), Version.parse(row.target_version))
+    findings = draft_findings()
     syncs = SyncRun.objects.filter(dry_run=False)
     last_good = syncs.filter(state__in=GOOD_SYNCS).first()
     access = dict(Deployment.objects.values_list("access").annotate(n=Count("pk")).order_by())

@@ -1,7 +1,26 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from roles import views
 
 app_name = "roles"
 
-urlpatterns: list[URLPattern] = []
+roles = [
+    path("", views.role_list, name="list"),
+    path("new/", views.role_create, name="create"),
+    path("<int:pk>/", views.role_detail, name="detail"),
+]
+
+users = [
+    path("users/", views.user_list, name="users"),
+    path("users/<int:pk>/", views.user_detail, name="user"),
+]
+
+syncs = [
+    path("syncs/", views.sync_list, name="syncs"),
+    path("syncs/start/", views.sync_start, name="sync-start"),
+    path("syncs/<int:pk>/", views.sync_detail, name="sync"),
+]
+
+urlpatterns = [*roles, *users, *syncs]

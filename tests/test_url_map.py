@@ -112,7 +112,7 @@ def url_of(ada: Staff) -> Callable[[str], str]:
 
 
 def call(client: Client, name: str, url: str) -> int:
-    response = client.post(url) if name in POST_ONLY else client.get(url)
+    response = client.post(url, {"role": "analysts"}) if name in POST_ONLY else client.get(url)
     return response.status_code
 
 

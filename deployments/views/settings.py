@@ -131,7 +131,7 @@ def export_page(request: StaffRequest) -> HttpResponse:
     """What the export would be, secrets masked, and what stands in its way."""
     row = draft.current()
     document = draft.document()
-    findings = draft_findings(document, Version.parse(row.target_version))
+    findings = draft_findings()
     return render(
         request,
         "deployments/export.html",
@@ -179,7 +179,7 @@ def set_version(request: StaffRequest) -> HttpResponse:
 @require(Permission.READ)
 def checks(request: StaffRequest) -> HttpResponse:
     row = draft.current()
-    findings = draft_findings(draft.document(), Version.parse(row.target_version))
+    findings = draft_findings()
     return render(
         request,
         "deployments/checks.html",

@@ -1,7 +1,16 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from dialadmin.accounts import views
 
 app_name = "accounts"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("callback/", views.Callback.as_view(), name="callback"),
+    path("failed/", views.failed, name="failed"),
+    path("signed-out/", views.signed_out, name="signed-out"),
+    path("sign-out/", views.sign_out, name="sign-out"),
+    path("me/", views.me, name="me"),
+]

@@ -1,0 +1,174 @@
+"""Sign-in through Cognito: mozilla-django-oidc's flow, with its gaps closed.
+
+The library drives state, nonce, PKCE and the exchange of the code. What is believed of the answer is
+decided here: RS256 alone, signing keys of the pool alone, and the claims that `claims.identity` asks for.
+Every failure becomes a `SignInError` that the callback view turns into a page.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import jwt
+import requests
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from mozilla_django_oidc.auth import OIDCAuthenticationBackend
+
+from dialadmin.accounts import actions
+from dialadmin.accounts.claims import ClaimsError, Identity, identity
+from dialadmin.accounts.models import Staff
+
+log = logging.getLogger(__name__)
+
+KEYS_LIVE = 3600  # seconds for which the pool's signing keys are kept
+FORCED_REFRESH = 10  # seconds at least between two refreshes because of an unknown key
+
+
+class SignInError(Exception):
+    """A sign-in that did not succeed. `reason` picks the page; the text goes into history and the log."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class SigningKeys:
+    """The pool's public keys, kept for an hour, fetched again at once when an unknown key id appears."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched = float("-inf")
+        self._url = ""
+
+    def find(self, key_id: str) -> jwt.PyJWK:
+        """The key of this id; raises SignInError when the pool has none, or cannot be reached."""
+        with self._lock:
+            url = settings.OIDC_OP_JWKS_ENDPOINT
+            age = time.monotonic() - self._fetched
+            if url != self._url or age > KEYS_LIVE or (key_id not in self._keys and age > FORCED_REFRESH):
+                self._fetch(url)
+            if key_id not in self._keys:
+                raise SignInError("token", "the token is signed with a key that the pool does not publish")
+            return self._keys[key_id]
+
+    def _fetch(self, url: str) -> None:
+        body = _json(_send("GET", url))
+        keys: dict[str, jwt.PyJWK] = {}
+        published = body.get("keys")
+        for key in published if isinstance(published, list) else []:
+            try:
+                if key.get("kty") == "RSA" and key.get("use", "sig") == "sig" and key.get("alg", "RS256") == "RS256":
+                    keys[str(key["kid"])] = jwt.PyJWK(key, algorithm="RS256")
+            except (jwt.PyJWTError, KeyError, AttributeError, TypeError, ValueError):
+                log.warning("a signing key at %s cannot be read and is passed over", url)
+        self._keys, self._fetched, self._url = keys, time.monotonic(), url
+
+
+signing_keys = SigningKeys()
+
+
+def _send(method: str, url: str, **arguments: Any) -> requests.Response:
+    try:
+        return requests.request(method, url, timeout=settings.OIDC_TIMEOUT, allow_redirects=False, **arguments)
+    except requests.RequestException as error:
+        # The text of the error may hold the request's address, never its body, which has the code.
+        raise SignInError("unreachable", f"Cognito did not answer ({type(error).__name__})") from error
+
+
+def _json(response: requests.Response) -> dict[str, Any]:
+    try:
+        body = response.json() if response.status_code == 200 else None
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise SignInError("unreachable", f"Cognito answered {response.status_code} with something unexpected")
+    return body
+
+
+class CognitoBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # the library has no types
+    """Turns the answer of Cognito into a member of staff, or raises SignInError."""
+
+    def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Exchange the code. A public client sends no secret."""
+        data = {name: value for name, value in payload.items() if value}
+        data["redirect_uri"] = callback_url()
+        response = _send("POST", settings.OIDC_OP_TOKEN_ENDPOINT, data=data)
+        if 400 <= response.status_code < 500:
+            raise SignInError("code", f"Cognito refused the code ({response.status_code})")
+        return _json(response)
+
+    def verify_token(self, token: object, **kwargs: Any) -> dict[str, Any]:
+        """The claims of a token that the pool signed with RS256."""
+        try:
+            header = jwt.get_unverified_header(token)  # type: ignore[arg-type]  # anything else raises
+            if header.get("alg") != "RS256":
+                raise SignInError("token", "the token is not signed with RS256")
+            key = signing_keys.find(str(header.get("kid")))
+            claims: dict[str, Any] = jwt.decode(
+                token,  # type: ignore[arg-type]
+                key.key,
+                algorithms=["RS256"],
+                # Times, issuer and audience are judged by claims.identity, which says why it refuses.
+                options={
+                    "verify_aud": False, "verify_iss": False, "verify_exp": False,
+                    "verify_iat": False, "verify_nbf": False, "verify_sub": False,
+                },
+            )  # fmt: skip
+        except (jwt.PyJWTError, TypeError, ValueError) as error:
+            raise SignInError(
+                "token", f"the token cannot be read or its signature is wrong ({type(error).__name__})"
+            ) from error
+        return claims
+
+    def authenticate(self, request: HttpRequest | None, **kwargs: Any) -> Staff | None:
+        """The member of staff who just came back from Cognito with a code; raises SignInError."""
+        if request is None or not request.GET.get("code"):
+            return None
+        data = {
+            "client_id": settings.OIDC_RP_CLIENT_ID,
+            "client_secret": settings.OIDC_RP_CLIENT_SECRET,
+            "grant_type": "authorization_code",
+            "code": request.GET["code"],
+            "code_verifier": kwargs.get("code_verifier"),
+        }
+        answer = self.get_token(data)
+        claims = self.verify_token(answer.get("id_token"))
+        access_token = answer.get("access_token")
+        try:
+            person: Identity = identity(
+                claims,
+                issuer=settings.OIDC_ISSUER,
+                client_id=settings.OIDC_RP_CLIENT_ID,
+                nonce=kwargs.get("nonce") or "",
+                access_token=access_token if isinstance(access_token, str) else None,
+                now=time.time(),
+            )
+        except ClaimsError as error:
+            raise SignInError("token", str(error)) from error
+        staff = actions.sign_in(person=person)
+        if not staff.is_active:
+            raise SignInError("inactive", f"{staff} is switched off in this dashboard")
+        return staff
+
+
+def callback_url() -> str:
+    """Where Cognito sends people back to: by PUBLIC_URL, never by the Host header of a request."""
+    return f"{settings.PUBLIC_URL}{reverse('accounts:callback')}"
+
+
+def logout_url(request: HttpRequest) -> str:
+    """Cognito's own sign-out, which ends its session in the browser and comes back to our page."""
+    query = urlencode(
+        {
+            "client_id": settings.OIDC_RP_CLIENT_ID,
+            "logout_uri": f"{settings.PUBLIC_URL}{reverse('accounts:signed-out')}",
+        }
+    )
+    return f"{settings.OIDC_DOMAIN}/logout?{query}"
