@@ -29,6 +29,7 @@ reached = [
 document = [
     path("keys/", settings.keys, name="keys"),
     path("checks/", settings.checks, name="checks"),
+    path("checks/mend/", settings.mend, name="mend"),
     path("import/", settings.import_start, name="import"),
     path("import/<uuid:pk>/", settings.import_preview, name="import-preview"),
     path("export/", settings.export_page, name="export"),

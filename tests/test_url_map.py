@@ -51,6 +51,7 @@ LISTED: dict[str, Permission | None] = {
     "deployments:of-user": READ,
     "deployments:keys": READ,
     "deployments:checks": READ,
+    "deployments:mend": EDIT,
     "deployments:import": EDIT,
     "deployments:import-preview": EDIT,
     "deployments:export": READ,
@@ -67,6 +68,7 @@ POST_ONLY = {
     "deployments:detach",
     "deployments:export-download",
     "deployments:set-version",
+    "deployments:mend",
 }
 GUARDED = sorted(name for name, permission in LISTED.items() if permission)
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from deployments import actions, draft, exports, imports
 from deployments.changes import summary
 from deployments.checks import draft_findings
+from deployments.core.mends import mended
 from deployments.core.render import render as render_json
 from deployments.core.secrets import mask_document
 from deployments.core.text import SettingsError
@@ -192,6 +193,20 @@ def checks(request: StaffRequest) -> HttpResponse:
             "findings": findings,
         },
     )
+
+
+@require_POST
+@require(Permission.EDIT)
+def mend(request: StaffRequest) -> HttpResponse:
+    """Prepare the mechanical mend of one finding; its preview says what it changes, for whom, before it does."""
+    wanted = (request.POST.get("code", ""), request.POST.get("place", ""))
+    for finding in draft_findings():
+        if finding.operation is not None and (finding.code, finding.place) == wanted:
+            text = render_json(mended(draft.document(), finding.operation))
+            pending = _keep(request, [imports.Source(f"mend of {finding.code} at {finding.place}", text.encode())])
+            return redirect("deployments:import-preview", pk=pending.pk)
+    messages.info(request, "This finding is no longer there.")
+    return redirect("deployments:checks")
 
 
 @require_GET

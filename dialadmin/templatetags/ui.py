@@ -75,13 +75,14 @@ def copy(text: str) -> SafeString:
     """A name as code, with a button that copies it (shown where scripts run)."""
     return format_html(
         '<span class="copy"><code>{0}</code><button type="button" class="copy-button" data-copy="{0}" hidden '
-        'aria-label="Copy {0}" title="Copy">⧉</button></span>',
+        'aria-label="Copy {0}" title="Copy"><svg viewBox="0 0 16 16" aria-hidden="true">'
+        '<rect x="5.5" y="5.5" width="8" height="8" rx="1.5"/><path d="M3.5 10.5h-1v-8h8v1"/></svg></button></span>',
         text,
     )
 
 
 @register.inclusion_tag("components/field.html")
-def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
+def field(bound: BoundField, *, mark_optional: bool = True, **attrs: Any) -> dict[str, Any]:
     """A form field: label, input, help and errors, joined for assistive technology."""
     widget = bound.field.widget
     described = [f"{bound.auto_id}_help"] if bound.help_text else []
@@ -97,6 +98,7 @@ def field(bound: BoundField, **attrs: Any) -> dict[str, Any]:
         "control": bound.as_widget(attrs={**extra, **attrs}),
         "group": isinstance(widget, RadioSelect),
         "inline": isinstance(widget, CheckboxInput),
+        "optional": mark_optional and not bound.field.required and not isinstance(widget, CheckboxInput),
     }
 
 

@@ -28,10 +28,18 @@
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     navigator.clipboard.writeText(button.dataset.copy).then(function () {
-      button.textContent = "✓";
+      button.classList.add("done");
       announce("Copied " + button.dataset.copy);
-      setTimeout(function () { button.textContent = "⧉"; }, 1500);
+      setTimeout(function () { button.classList.remove("done"); }, 1500);
     });
+  });
+
+  // Who types a number means it: the choice that the numbers belong to is taken.
+  document.addEventListener("input", function (event) {
+    const group = event.target.closest("[data-selects]");
+    if (!group) return;
+    const choice = event.target.form.querySelector('input[type="radio"][value="' + group.dataset.selects + '"]');
+    if (choice) choice.checked = true;
   });
 
   // "/" puts the cursor into the search of the page, unless somebody is typing.
