@@ -31,10 +31,10 @@ def read() -> Parts:
     """The whole draft, secrets decrypted. Raises secrets.UndecryptableError when a key is missing."""
     draft = current()
     attached: defaultdict[int, list[str]] = defaultdict(list)
-    for pk, name in Attachment.objects.order_by("role__name").values_list("deployment_id", "role__name"):
+    for pk, name in Attachment.objects.order_by("pk").values_list("deployment_id", "role__name"):
         attached[pk].append(name)
     limits: defaultdict[int, dict[str, Any]] = defaultdict(dict)
-    for pk, name, body in Limit.objects.order_by("deployment_name").values_list("role_id", "deployment_name", "body"):
+    for pk, name, body in Limit.objects.order_by("pk").values_list("role_id", "deployment_name", "body"):
         limits[pk][name] = load_text(body)
     deployments = [
         DeploymentEntry(kind, name, roles_of(access, attached[pk]), decrypted(kind, load_text(body)))

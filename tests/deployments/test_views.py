@@ -338,14 +338,13 @@ def test_the_base_assistant_has_no_page_of_its_own(editor: Client) -> None:
 
 def test_a_finding_is_mended_after_a_preview(editor: Client) -> None:
     page = editor.get(reverse("deployments:checks"))
-    assert "limit-unknown-deployment" in page.content.decode()
-    finding = next(f for f in page.context["findings"] if f.code == "limit-unknown-deployment")
+    finding = next(f for f in page.context["findings"] if f.code == "empty-limit")
     preview = editor.post(reverse("deployments:mend"), {"code": finding.code, "place": finding.place})
     page = editor.get(preview.headers["Location"])
-    assert "gone-model" in page.content.decode()
-    assert "gone-model" in document()["roles"]["engineers"]["limits"]
+    assert "limits.gpt-4o" in page.content.decode()
+    assert document() == SETTINGS
     editor.post(preview.headers["Location"], {"draft_version": page.context["draft_version"]})
-    assert document()["roles"]["engineers"]["limits"] == {"gpt-4o": {}}
+    assert document()["roles"]["engineers"]["limits"] == {"gone-model": {"day": 5}}
 
 
 def test_a_finding_that_has_gone_is_said(editor: Client) -> None:
