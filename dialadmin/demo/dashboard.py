@@ -16,7 +16,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-SAMPLE_SETTINGS = Path(__file__).with_name("settings.json")
+SAMPLE_SETTINGS = "dialadmin/demo/settings.json"  # as history will name it
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 WELCOME = """
@@ -40,7 +40,7 @@ def prepare(directory: Path) -> None:
     call_command("sync_cognito", stdout=StringIO())
     imported = directory / "imported"
     if not imported.exists():
-        call_command("import_settings", str(SAMPLE_SETTINGS), stdout=StringIO())
+        call_command("import_settings", SAMPLE_SETTINGS, stdout=StringIO())
         imported.touch()
 
 

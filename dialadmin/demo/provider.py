@@ -216,7 +216,7 @@ class HostedUI:
         )
         return page(
             "login",
-            status=422 if problem else 200,
+            status=200,
             # A browser follows the redirect after the form only to an address that this policy names.
             form_targets=[origin_of(url) for url in wanted.client.extended_config["CallbackURLs"]],
             company=organisation.COMPANY,
@@ -469,14 +469,15 @@ def running_provider(
 
     Keys and the app client's secret are made for this run when none are given.
     Not beside moto's `mock_aws` in one process: that empties all of moto's memory, this pool included.
-    Raises OSError when the port is taken.
+    The server exits with a message when the port is taken: choose it just before.
     """
     client_secret = client_secret or secrets.token_urlsafe(24)
     ui = HostedUI(SigningKeys.kept_in(keys_file) if keys_file else SigningKeys.made(), organisation.POOL_ID)
     server = make_server(LOOPBACK, port, Embedded(ui), threaded=True, request_handler=QuietHandler)
     ui.domain = f"http://localhost:{server.port}"
     organisation.build_pool(callback_urls=callback_urls, sign_out_urls=sign_out_urls, client_secret=client_secret)
-    thread = threading.Thread(target=server.serve_forever, name="demo-provider", daemon=True)
+    # The poll is how long stopping may take; requests are answered at once.
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="demo-provider", daemon=True)
     thread.start()
     try:
         yield Provider(port=server.port, issuer=ui.issuer, domain=ui.domain, client_secret=client_secret)
