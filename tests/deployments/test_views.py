@@ -137,7 +137,7 @@ def test_detaching_can_be_undone(editor: Client) -> None:
     assert user_roles("gpt-4o") == ["engineers"]
     assert "Undo" in page
     editor.post(url("attach"), {"role": "analysts", "confirmed": "analysts"})
-    assert user_roles("gpt-4o") == ["analysts", "engineers"]
+    assert user_roles("gpt-4o") == ["engineers", "analysts"]
 
 
 def test_detaching_the_last_role_asks_and_then_closes(editor: Client) -> None:

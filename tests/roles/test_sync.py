@@ -1,0 +1,328 @@
+"""A sync applies whole or not at all, never takes anything from what Core is told, and says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from dialadmin.accounts.models import Staff
+from dialadmin.history.models import Entry
+from dialadmin.history.recorder import Actor
+from roles import sync
+from roles.cognito import CognitoError, Pool, RemoteGroup, RemoteUser
+from roles.models import Membership, Role, SyncRun, User
+from roles.sync import AlreadyRunningError, run_sync
+from tests.roles.conftest import CognitoPool
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),  # inside moto
+]
+BY = Actor.command("tests")
+
+
+def remote(people: int = 6, **groups: str) -> Pool:
+    """A pool of so many people; `analysts="012"` is a group of the people 0, 1 and 2."""
+    return Pool(
+        {name: RemoteGroup(name) for name in groups},
+        {f"sub-{n}": RemoteUser(f"sub-{n}", f"user-{n}", f"user-{n}@example.com", f"User {n}") for n in range(people)},
+        {name: frozenset(f"sub-{n}" for n in digits) for name, digits in groups.items()},
+    )
+
+
+def run(pool: Pool | Exception, **options: Any) -> SyncRun:
+    def read(progress: Callable[[str, int], None]) -> Pool:
+        progress("users", 1)
+        if isinstance(pool, Exception):
+            raise pool
+        return pool
+
+    return run_sync(by=BY, read=read, **options)
+
+
+def state() -> tuple[Any, ...]:
+    return (
+        list(Role.objects.order_by("pk").values()),
+        list(User.objects.order_by("pk").values()),
+        list(Membership.objects.order_by("pk").values()),
+    )
+
+
+def members(name: str) -> set[str]:
+    found = Membership.objects.filter(role__name=name, until=None).values_list("user__sub", flat=True)
+    return {sub.removeprefix("sub-") for sub in found}
+
+
+def test_the_first_sync_takes_everything_in() -> None:
+    result = run(remote(analysts="012", engineers="23"))
+    assert result.state == "applied"
+    assert result.finished_at is not None
+    assert (members("analysts"), members("engineers")) == ({"0", "1", "2"}, {"2", "3"})
+    assert User.objects.count() == 6
+    entry = Entry.objects.get()
+    assert entry.act == "sync.applied"
+    assert entry.note == "2 groups added, 6 users added, 5 memberships added"
+
+
+def test_an_unchanged_pool_changes_no_row() -> None:
+    run(remote(analysts="012"))
+    before = state()
+    assert run(remote(analysts="012")).state == "unchanged"
+    assert state() == before
+    assert Entry.objects.count() == 1
+
+
+def test_a_membership_that_ends_is_closed_and_one_that_comes_back_is_new() -> None:
+    run(remote(analysts="01234"))
+    run(remote(analysts="0123"))
+    closed = Membership.objects.get(user__sub="sub-4")
+    assert closed.until is not None
+    run(remote(analysts="01234"))
+    assert Membership.objects.filter(user__sub="sub-4").count() == 2
+    closed.refresh_from_db()
+    assert closed.until is not None
+
+
+def test_a_group_that_goes_keeps_its_role_for_the_export() -> None:
+    run(remote(analysts="01", engineers="2", legal="3", finance="4", support="5"), allow_removals=True)
+    Role.objects.filter(name="engineers").update(in_settings=True, body='{"costLimit": {"day": 1}}')
+    result = run(remote(analysts="01", legal="3", finance="4", support="5"), allow_removals=True)
+    role = Role.objects.get(name="engineers")
+    assert (role.pool, role.in_settings, role.body) == ("gone", True, '{"costLimit": {"day": 1}}')
+    assert role.gone_at is not None
+    assert members("engineers") == set()
+    assert {"state": "removed", "kind": "group", "name": "engineers"}.items() <= result.changes[0].items()
+    run(remote(analysts="01", engineers="2", legal="3", finance="4", support="5"))
+    role.refresh_from_db()
+    assert (role.pool, role.gone_at) == ("present", None)
+
+
+def test_a_role_that_was_no_group_becomes_one_and_stays_the_same_row() -> None:
+    role = Role.objects.create(name="analysts", in_settings=True)
+    run(remote(analysts="0"))
+    role.refresh_from_db()
+    assert (role.pool, role.in_settings) == ("present", True)
+
+
+def test_a_person_who_goes_stays_on_record_and_comes_back_as_the_same_row() -> None:
+    run(remote(6))
+    pk = User.objects.get(sub="sub-5").pk
+    run(remote(5))
+    assert User.objects.get(pk=pk).gone_at is not None
+    run(remote(6))
+    assert User.objects.get(sub="sub-5").pk == pk
+    assert User.objects.get(pk=pk).gone_at is None
+
+
+@pytest.mark.parametrize("pool", [Pool(), remote(2, analysts="01"), remote(6, analysts="0")])
+def test_a_sync_that_would_remove_much_stops_before_it_changes_anything(pool: Pool) -> None:
+    run(remote(6, analysts="012345"))
+    before = state()
+    result = run(pool)
+    assert result.state == "stopped"
+    assert "It would remove" in result.error
+    assert result.changes
+    assert state() == before
+    first = Entry.objects.first()
+    assert first is not None
+    assert first.act == "sync.stopped"
+    assert run(pool, allow_removals=True).state == "applied"
+
+
+def test_a_pool_that_cannot_be_read_changes_nothing() -> None:
+    run(remote(analysts="012"))
+    before = state()
+    result = run(CognitoError("Cognito throttled the sync."))
+    assert (result.state, result.error) == ("failed", "Cognito throttled the sync.")
+    assert state() == before
+    first = Entry.objects.first()
+    assert first is not None
+    assert first.act == "sync.failed"
+
+
+@pytest.mark.parametrize("broken", ["_apply_users", "_apply_memberships", "record"])
+def test_a_sync_that_breaks_in_the_middle_leaves_nothing(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(remote(analysts="012"))
+    before = state()
+    real = getattr(sync, broken)
+    calls: list[int] = []
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("broken")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(sync, broken, fail)
+    with pytest.raises(RuntimeError, match="broken"):
+        run(remote(8, analysts="0123", engineers="4"))
+    assert state() == before
+    first = SyncRun.objects.first()
+    assert first is not None
+    assert first.state == "failed"
+    assert run(remote(8, analysts="0123", engineers="4")).state == "applied"
+
+
+def test_a_dry_run_shows_the_changes_and_makes_none() -> None:
+    result = run(remote(analysts="01"), dry_run=True)
+    assert result.state == "preview"
+    assert {change["kind"] for change in result.changes} == {"group", "user", "membership"}
+    assert state() == ([], [], [])
+
+
+def test_a_second_sync_does_not_start_while_one_runs() -> None:
+    running = SyncRun.objects.create(by="another")
+    with pytest.raises(AlreadyRunningError):
+        run(remote())
+    SyncRun.objects.filter(pk=running.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=11))
+    assert run(remote()).state == "applied"
+    running.refresh_from_db()
+    assert running.state == "failed"
+    assert "without a word" in running.error
+
+
+def test_the_statements_grow_by_batches_not_by_rows() -> None:
+    def statements(people: int) -> int:
+        digits = {"analysts": "".join(str(n) for n in range(10))}
+        pool = remote(people, **digits)
+        pool.members["analysts"] = frozenset(pool.users)
+        with CaptureQueriesContext(connection) as captured:
+            run(pool)
+        return len(captured)
+
+    few = statements(20)
+    assert statements(420) <= few + 4
+
+
+def test_the_real_pool_is_read_and_applied_by_the_command(
+    pool: CognitoPool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool.group("analysts")
+    pool.user("grace", "analysts")
+    call_command("sync_cognito", "--dry-run")
+    assert "Nothing was changed" in capsys.readouterr().out
+    assert not User.objects.exists()
+    call_command("sync_cognito")
+    out = capsys.readouterr().out
+    assert "+ group analysts" in out
+    assert "+ membership Grace (in analysts)" in out
+    assert "1 people in 1 groups. Applied." in out
+    call_command("sync_cognito")
+    assert "Nothing has changed." in capsys.readouterr().out
+    pool.api.admin_delete_user(UserPoolId=pool.id, Username="grace")
+    with pytest.raises(CommandError, match="--allow-removals") as stopped:
+        call_command("sync_cognito")
+    assert stopped.value.returncode == 2
+    call_command("sync_cognito", "--allow-removals")
+    assert User.objects.get().gone_at is not None
+
+
+def test_the_command_says_why_it_failed(pool: CognitoPool, settings: Any) -> None:
+    settings.COGNITO_USER_POOL_ID = "eu-west-1_Missing"
+    with pytest.raises(CommandError, match="There is no user pool") as failed:
+        call_command("sync_cognito")
+    assert failed.value.returncode == 1
+    SyncRun.objects.create(by="another")
+    with pytest.raises(CommandError, match="running already"):
+        call_command("sync_cognito")
+
+
+@pytest.fixture
+def editor(client_of: Callable[[Staff], Client], edit: Staff) -> Client:
+    return client_of(edit)
+
+
+def test_the_button_syncs_and_shows_what_changed(editor: Client, pool: CognitoPool) -> None:
+    pool.group("analysts")
+    pool.user("grace", "analysts")
+    page = editor.post(reverse("roles:sync-start"), follow=True).content.decode()
+    assert "Applied" in page
+    assert "Grace" in page
+    assert members("analysts") != set()
+
+
+def test_the_button_previews_and_asks_before_much_is_removed(editor: Client, pool: CognitoPool) -> None:
+    run(remote(6, analysts="0123"))
+    pool.group("analysts")
+    page = editor.post(reverse("roles:sync-start"), {"mode": "preview"}, follow=True).content.decode()
+    assert "Preview only" in page
+    page = editor.post(reverse("roles:sync-start"), follow=True).content.decode()
+    assert "Is it right?" in page
+    assert User.objects.filter(gone_at=None).count() == 6
+    editor.post(reverse("roles:sync-start"), {"mode": "allow-removals"})
+    assert User.objects.filter(gone_at=None).count() == 0
+
+
+def test_a_second_click_while_a_sync_runs_is_harmless(editor: Client) -> None:
+    SyncRun.objects.create(by="another")
+    page = editor.post(reverse("roles:sync-start"), follow=True).content.decode()
+    assert "running already" in page
+
+
+@pytest.mark.parametrize("name", ["roles:list", "roles:users", "roles:syncs"])
+def test_lists_take_as_many_queries_for_few_rows_as_for_many(name: str, editor: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert editor.get(reverse(name)).status_code == 200
+        return len(captured)
+
+    run(remote(2, analysts="01"))
+    few = queries()
+    run(remote(9, analysts="012345678", engineers="01", legal="2"))
+    assert queries() == few
+
+
+@pytest.mark.parametrize("name", ["roles:list", "roles:users", "roles:syncs"])
+def test_a_list_without_rows_says_what_to_do(name: str, editor: Client) -> None:
+    assert 'class="empty"' in editor.get(reverse(name)).content.decode()
+    assert "Show all" in editor.get(reverse(name), {"q": "x", "pool": "gone", "state": "failed"}).content.decode()
+
+
+def test_pages_show_members_and_past_memberships(editor: Client) -> None:
+    run(remote(6, analysts="01234"))
+    run(remote(6, analysts="0123"))
+    role = Role.objects.get(name="analysts")
+    page = editor.get(reverse("roles:detail", args=[role.pk])).content.decode()
+    assert "User 3" in page
+    assert "User 4" not in page
+    assert "1 earlier membership ended" in page
+    person = editor.get(reverse("roles:user", args=[User.objects.get(sub="sub-4").pk])).content.decode()
+    assert "Earlier groups" in person
+    assert "In no group" in person
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("analysts", "There is a role"),
+        ("Analysts", "case alone"),
+        ("a/b", "0.38"),
+        (" a", "match nobody"),
+        ("", "required"),
+    ],
+)
+def test_a_role_name_that_core_would_drop_or_mix_up_is_refused_beside_the_field(
+    name: str, words: str, editor: Client
+) -> None:
+    Role.objects.create(name="analysts")
+    response = editor.post(reverse("roles:create"), {"name": name})
+    assert response.status_code == 400
+    assert words in response.content.decode()
+    assert 'id="id_name_errors"' in response.content.decode()
+    assert Role.objects.count() == 1
+
+
+def test_a_new_role_is_in_the_settings_with_limits(editor: Client) -> None:
+    editor.post(reverse("roles:create"), {"name": "reporters"})
+    role = Role.objects.get()
+    assert (role.name, role.in_settings, role.pool) == ("reporters", True, "none")
+    assert Entry.objects.get().act == "role.created"
