@@ -1,0 +1,167 @@
+"""The main job as a newcomer does it: from sign-in to a downloaded file that DIAL Core accepts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from deployments.core.check import check
+from deployments.core.load import load
+from deployments.core.versions import DEFAULT
+from tests.browser.conftest import Watched
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "/", "/deployments/", "/deployments/new/", "/deployments/keys/", "/deployments/checks/", "/deployments/import/",
+    "/deployments/export/", "/roles/", "/roles/new/", "/roles/users/", "/roles/syncs/", "/history/", "/accounts/me/",
+)  # fmt: skip
+
+
+def sign_in(page: Page, person: str) -> None:
+    """Through the provider's own page, where one picks a person."""
+    page.goto("/")
+    page.get_by_role("button", name=re.compile(person)).click()
+
+
+def open_deployment(page: Page, name: str) -> None:
+    page.goto("/deployments/")
+    page.get_by_label("Search").fill(name)
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("link", name=name, exact=True).click()
+
+
+def test_from_sign_in_to_a_file_that_core_accepts(watched: Watched, tmp_path: Path) -> None:
+    page = watched.page
+    sign_in(page, "Ada Nwosu")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who reaches which model")
+    watched.assert_sound()
+
+    page.get_by_role("link", name="Users", exact=True).click()
+    expect(page.get_by_role("table")).to_contain_text("Ada Nwosu")
+    page.get_by_role("link", name="Roles", exact=True).click()
+    expect(page.get_by_role("table")).to_contain_text("analysts")
+    watched.assert_sound()
+
+    open_deployment(page, "gpt-4-turbo")
+    page.get_by_label("Role to attach").fill("analysts")
+    page.get_by_role("button", name="Attach", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("analysts is attached to gpt-4-turbo")
+    watched.assert_sound()
+
+    page.get_by_role("link", name="Edit the limit of analysts").click()
+    page.get_by_label("Tokens per minute").fill("20k")
+    expect(page.get_by_role("radio", name=re.compile("^Limited"))).to_be_checked()
+    watched.assert_sound()
+    page.get_by_role("button", name="Save limit").click()
+    expect(page.get_by_role("row", name=re.compile("^analysts"))).to_contain_text("20,000")
+
+    page.get_by_role("link", name="Export", exact=True).click()
+    watched.assert_sound()
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download aidial.config.json").click()
+    target = tmp_path / "aidial.config.json"
+    downloading.value.save_as(target)
+
+    settings = json.loads(target.read_text())
+    assert "analysts" in settings["models"]["gpt-4-turbo"]["userRoles"]
+    assert settings["roles"]["analysts"]["limits"]["gpt-4-turbo"] == {"minute": 20000}
+    assert load(settings, DEFAULT).settings is not None
+    assert not [finding for finding in check(settings, DEFAULT) if finding.severity == "error"]
+
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page.get_by_role("list").filter(has_text="exported the settings")).to_be_visible()
+    watched.assert_sound()
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    page.goto("/")
+    expect(page.get_by_role("button", name=re.compile("Ada Nwosu"))).to_be_visible()  # Cognito asks again
+    assert watched.complaints == []
+
+
+def test_somebody_without_rights_sees_which_groups_they_need(watched: Watched) -> None:
+    sign_in(watched.page, "Nico")
+    expect(watched.page.get_by_role("heading", level=1)).to_have_text("You need one of these groups")
+    expect(watched.page.get_by_text("dial-publishers")).to_be_visible()
+    expect(watched.page.get_by_role("navigation")).to_have_count(0)
+
+
+def test_every_page_is_accessible_in_both_themes_and_fits_a_phone(
+    chromium: Browser, dashboard: str, theme: str
+) -> None:
+    context = chromium.new_context(
+        base_url=dashboard,
+        color_scheme="dark" if theme == "dark" else "light",
+        viewport={"width": 390, "height": 844},
+    )
+    watched = Watched(context)
+    sign_in(watched.page, "Ada Nwosu")
+    expect(watched.page.get_by_role("heading", level=1)).to_have_text("Who reaches which model")
+    addresses = list(PAGES)
+    for listing in ("/deployments/", "/roles/", "/roles/users/", "/roles/syncs/"):
+        watched.page.goto(listing)
+        link = watched.page.locator("tbody th a").first.get_attribute("href")
+        assert link is not None
+        addresses.append(link)
+    for address in addresses:
+        watched.page.goto(address)
+        watched.assert_sound()
+        overflow = watched.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow == 0, address
+    context.close()
+
+
+def test_the_main_job_works_without_javascript(chromium: Browser, dashboard: str) -> None:
+    context = chromium.new_context(base_url=dashboard, java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, "Ada Nwosu")
+    open_deployment(page, "gpt-4-turbo")
+    page.get_by_label("Role to attach").fill("legal")
+    page.get_by_role("button", name="Attach", exact=True).click()
+    page.get_by_role("link", name="Edit the limit of legal").click()
+    page.get_by_role("radio", name=re.compile("^Limited")).check()
+    page.get_by_label("Tokens per day").fill("1.5M")
+    page.get_by_role("button", name="Save limit").click()
+    expect(page.get_by_role("row", name=re.compile("^legal"))).to_contain_text("1,500,000")
+    page.get_by_role("button", name="Detach legal").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("row", name=re.compile("^legal"))).to_be_visible()
+    context.close()
+
+
+def test_a_limit_is_set_with_the_keyboard_alone(watched: Watched) -> None:
+    page = watched.page
+    sign_in(page, "Ada Nwosu")
+    page.goto("/deployments/")
+    page.keyboard.press("/")
+    page.keyboard.type("gpt-4o-mini")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("q=gpt-4o-mini"))
+    link = page.get_by_role("link", name="gpt-4o-mini", exact=True)
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if link.evaluate("element => element === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Attached roles")).to_be_visible()
+    edit = page.get_by_role("link", name="Edit the fallback limit")
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if edit.evaluate("element => element === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    field = page.get_by_label("Requests per hour")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if field.evaluate("element => element === document.activeElement"):
+            break
+    page.keyboard.press("Control+a")
+    page.keyboard.type("60")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name=re.compile("Fallback"))).to_contain_text("60 requests per hour")
+    assert watched.complaints == []
