@@ -224,7 +224,7 @@ class HostedUI:
             problem=problem,
             welcomes=welcomes,
             people=people,
-            query=request.query_string.decode(),
+            action=f"/login?{request.query_string.decode()}",
         )
 
     def grant(self, wanted: SignInRequest, session: Session) -> Response:
