@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "dialadmin.accounts.middleware.session_lifetime",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "dialadmin.accounts.middleware.sign_in_required",
     "dialadmin.accounts.middleware.level_required",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -112,7 +112,6 @@ AUTHENTICATION_BACKENDS = ["dialadmin.accounts.oidc.CognitoBackend"]
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "/"
 OIDC_AUTHENTICATION_CALLBACK_URL = "accounts:callback"
-LOGIN_REDIRECT_URL_FAILURE = "/accounts/failed/"
 LOGOUT_REDIRECT_URL = "/accounts/signed-out/"
 
 OIDC_ISSUER: str = environment.read("OIDC_ISSUER").rstrip("/")
@@ -127,7 +126,6 @@ OIDC_PKCE_CODE_CHALLENGE_METHOD = "S256"
 OIDC_TIMEOUT = 5  # seconds; the library's default is to wait for ever
 OIDC_STORE_ACCESS_TOKEN = False
 OIDC_STORE_ID_TOKEN = False
-OIDC_MAX_STATES = 20
 OIDC_AUTHENTICATE_CLASS = "dialadmin.accounts.views.SignIn"
 OIDC_CALLBACK_CLASS = "dialadmin.accounts.views.Callback"
 OIDC_OP_AUTHORIZATION_ENDPOINT = f"{OIDC_DOMAIN}/oauth2/authorize"

@@ -1,44 +1,93 @@
-"""The writers of staff: what a sign-in changes, and what history keeps of it."""
+"""The writers of staff: what a sign-in changes, what the pool takes away, and what history keeps of it."""
 
 from __future__ import annotations
 
-from django.core.cache import cache
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from dialadmin.accounts import acts
 from dialadmin.accounts.claims import Identity
 from dialadmin.accounts.models import Staff
-from dialadmin.accounts.permissions import level_of
+from dialadmin.accounts.permissions import Level, level_of
+from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor, Target, record
 
-FAILURES_KEPT = 30  # entries a minute: strangers can fail to sign in as often as they like
-
-
-def target(staff: Staff) -> Target:
-    return Target("staff", staff.sub, str(staff))
+# Strangers can fail to sign in as often as they like. History keeps so many entries of one kind an hour, in
+# all processes together; the log has every one.
+KEPT_AN_HOUR = 20
+STRANGER = Actor(id="anonymous", name="Somebody")
+PROFILE = ("username", "email", "name", "groups")
 
 
 def sign_in(*, person: Identity) -> Staff:
-    """The member of staff of this `sub`, with the names and the level that the token gives today."""
+    """The member of staff of this `sub`, with the names, the groups and the level that the token gives today.
+
+    Somebody who was switched off (`is_active`) keeps what is known of them, and no entry says they signed in.
+    """
     with transaction.atomic():
-        staff, _ = Staff.objects.select_for_update().get_or_create(sub=person.sub)
-        before = {"level": staff.level, "groups": staff.groups}
+        staff, is_new = Staff.objects.select_for_update().get_or_create(
+            sub=person.sub, defaults={"password": make_password(None)}
+        )
+        if not staff.is_active:
+            return staff
+        was = _profile(staff)
         staff.username, staff.email, staff.name = person.username, person.email, person.name
         staff.groups, staff.level = list(person.groups), level_of(person.groups)
-        staff.set_unusable_password()
         staff.save()
-        if staff.is_active:
-            after = {"level": str(staff.level), "groups": staff.groups}
-            record(acts.SIGNED_IN, by=Actor.staff(staff), target=target(staff), before=before, after=after)
+        now = _profile(staff)
+        changed = {key for key in now if is_new or now[key] != was[key]} | {"level"}
+        before = None if is_new else {key: was[key] for key in now if key in changed}
+        after = {key: now[key] for key in now if key in changed}
+        act = acts.SIGNED_IN if staff.level != Level.NONE else acts.SIGNED_IN_WITHOUT_LEVEL
+        same = Entry.objects.filter(act=act.code, actor_id=staff.sub)
+        if act is acts.SIGNED_IN or before != after or _few(same):
+            record(act, by=Actor.staff(staff), target=_target(staff), before=before, after=after)
         return staff
 
 
-def sign_in_failed(*, reason: str, text: str) -> None:
-    """Note a failure, up to so many a minute; the rest goes to the log alone."""
-    cache.add("sign-in-failures", 0, timeout=60)
-    if cache.incr("sign-in-failures") <= FAILURES_KEPT:
-        record(acts.SIGN_IN_FAILED, by=Actor(id="anonymous", name="Somebody"), after={"reason": reason}, note=text)
+def sign_in_failed(*, reason: str, text: str, staff: Staff | None = None) -> None:
+    """Note a failed sign-in. `text` holds nothing that a stranger wrote, and no token or code."""
+    failures = Entry.objects.filter(act=acts.SIGN_IN_FAILED.code, after__reason=reason)
+    if _few(failures):
+        by = Actor.staff(staff) if staff else STRANGER
+        record(acts.SIGN_IN_FAILED, by=by, after={"reason": reason}, note=text)
 
 
 def sign_out(*, staff: Staff) -> None:
-    record(acts.SIGNED_OUT, by=Actor.staff(staff), target=target(staff))
+    record(acts.SIGNED_OUT, by=Actor.staff(staff), target=_target(staff))
+
+
+def lose_groups(*, lost: Mapping[str, Collection[str]], by: Actor) -> None:
+    """Take the levels of those who left groups of the pool, before their sessions end. It raises nobody's level.
+
+    `lost`: the groups that each person left, by `sub`; of somebody who is gone or disabled, all. A sync calls
+    this inside its transaction: what it found to be over, the next request of that person feels.
+    """
+    with transaction.atomic():
+        for staff in Staff.objects.select_for_update().exclude(level=Level.NONE):  # few, however large the pool
+            kept = [name for name in staff.groups if name not in lost.get(staff.sub, ())]
+            if kept == staff.groups:
+                continue
+            before = {"level": str(staff.level), "groups": staff.groups}
+            staff.groups, staff.level = kept, level_of(kept)
+            staff.save(update_fields=["groups", "level"])
+            after = {"level": str(staff.level), "groups": kept}
+            record(acts.GROUPS_LOST, by=by, target=_target(staff), before=before, after=after)
+
+
+def _profile(staff: Staff) -> dict[str, Any]:
+    return {"level": str(staff.level), **{name: getattr(staff, name) for name in PROFILE}}
+
+
+def _target(staff: Staff) -> Target:
+    return Target("staff", staff.sub, str(staff))
+
+
+def _few(entries: QuerySet[Entry]) -> bool:
+    return entries.filter(at__gt=timezone.now() - timedelta(hours=1)).count() < KEPT_AN_HOUR

@@ -1,14 +1,18 @@
-"""How long a session lives, and that nobody without a level sees anything."""
+"""How long a session lives, how one is asked to sign in, and that nobody without a level sees anything."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib import auth
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
 
 from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import Level, groups_of
@@ -31,6 +35,27 @@ def session_lifetime(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+class SignInRequired(LoginRequiredMiddleware):
+    """Django's, which sends people to sign-in and back; and for what cannot be come back to, back to its page.
+
+    A form is not sent again after sign-in, and what htmx asks for is a part of a page, which must not follow a
+    redirect to another site.
+    """
+
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+    ) -> HttpResponseRedirect:
+        htmx = request.headers.get("HX-Request") == "true"
+        if request.method in ("GET", "HEAD") and not htmx:
+            return super().handle_no_permission(request, view_func)
+        page = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+        path = page._replace(scheme="", netloc="", fragment="").geturl() if page.netloc == request.get_host() else "/"
+        address = f"{reverse(settings.LOGIN_URL)}?{urlencode({'next': path})}"
+        if htmx:
+            return HttpResponseClientRedirect(address)  # type: ignore[return-value]  # a redirect that htmx makes
+        return redirect(address)
+
+
 class LevelRequired:
     """Somebody who is signed in and in none of the groups gets the page that names the groups, and nothing else."""
 
@@ -49,7 +74,10 @@ class LevelRequired:
         if not isinstance(staff, Staff) or staff.level != Level.NONE:
             return None
         levels = [(level.label, groups_of(level)) for level in (Level.AUDITOR, Level.EDITOR, Level.PUBLISHER)]
-        return render(request, "accounts/no_level.html", {"staff": staff, "levels": levels}, status=403)
+        response = render(request, "accounts/no_level.html", {"staff": staff, "levels": levels}, status=403)
+        response.headers["HX-Refresh"] = "true"  # a part of a page that was open is not replaced by this one
+        return response
 
 
+sign_in_required = SignInRequired
 level_required = LevelRequired

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+from time import monotonic, time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,21 +21,28 @@ from django.urls import reverse
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
 from dialadmin.accounts import actions
-from dialadmin.accounts.claims import ClaimsError, Identity, identity
+from dialadmin.accounts.claims import ClaimsError, ClockError, identity
 from dialadmin.accounts.models import Staff
 
 log = logging.getLogger(__name__)
 
 KEYS_LIVE = 3600  # seconds for which the pool's signing keys are kept
 FORCED_REFRESH = 10  # seconds at least between two refreshes because of an unknown key
+TOKEN_ERRORS = frozenset(
+    {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type"}
+)
 
 
 class SignInError(Exception):
-    """A sign-in that did not succeed. `reason` picks the page; the text goes into history and the log."""
+    """A sign-in that did not succeed.
 
-    def __init__(self, reason: str, text: str) -> None:
+    `reason` picks the page, the text goes into history and the log, `staff` is who it was when that is proven.
+    """
+
+    def __init__(self, reason: str, text: str, staff: Staff | None = None) -> None:
         super().__init__(text)
         self.reason = reason
+        self.staff = staff
 
 
 class SigningKeys:
@@ -45,30 +52,36 @@ class SigningKeys:
         self._lock = threading.Lock()
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
+        self._forced = float("-inf")
         self._url = ""
 
     def find(self, key_id: str) -> jwt.PyJWK:
         """The key of this id; raises SignInError when the pool has none, or cannot be reached."""
         with self._lock:
-            url = settings.OIDC_OP_JWKS_ENDPOINT
-            age = time.monotonic() - self._fetched
-            if url != self._url or age > KEYS_LIVE or (key_id not in self._keys and age > FORCED_REFRESH):
-                self._fetch(url)
+            url, now = settings.OIDC_OP_JWKS_ENDPOINT, monotonic()
+            if url != self._url or now - self._fetched > KEYS_LIVE:
+                self._keys, self._fetched, self._url = published_keys(url), now, url
+            elif key_id not in self._keys and now - max(self._fetched, self._forced) > FORCED_REFRESH:
+                self._forced = now
+                self._keys, self._fetched = published_keys(url), now
             if key_id not in self._keys:
                 raise SignInError("token", "the token is signed with a key that the pool does not publish")
             return self._keys[key_id]
 
-    def _fetch(self, url: str) -> None:
-        body = _json(_send("GET", url))
-        keys: dict[str, jwt.PyJWK] = {}
-        published = body.get("keys")
-        for key in published if isinstance(published, list) else []:
-            try:
-                if key.get("kty") == "RSA" and key.get("use", "sig") == "sig" and key.get("alg", "RS256") == "RS256":
-                    keys[str(key["kid"])] = jwt.PyJWK(key, algorithm="RS256")
-            except (jwt.PyJWTError, KeyError, AttributeError, TypeError, ValueError):
-                log.warning("a signing key at %s cannot be read and is passed over", url)
-        self._keys, self._fetched, self._url = keys, time.monotonic(), url
+
+def published_keys(url: str) -> dict[str, jwt.PyJWK]:
+    """The RS256 keys of a JWKS document, by id. What is no such key is passed over; raises SignInError for none."""
+    published = _json(_send("GET", url)).get("keys")
+    keys: dict[str, jwt.PyJWK] = {}
+    for key in published if isinstance(published, list) else []:
+        try:
+            if key.get("kty") == "RSA" and key.get("use", "sig") == "sig" and key.get("alg", "RS256") == "RS256":
+                keys[str(key["kid"])] = jwt.PyJWK(key, algorithm="RS256")
+        except (jwt.PyJWTError, KeyError, AttributeError, TypeError, ValueError):
+            log.warning("a signing key at %s cannot be read and is passed over", url)
+    if not keys:
+        raise SignInError("unreachable", "the pool publishes no usable signing key; is OIDC_ISSUER right?")
+    return keys
 
 
 signing_keys = SigningKeys()
@@ -92,16 +105,26 @@ def _json(response: requests.Response) -> dict[str, Any]:
     return body
 
 
+def _error_of(response: requests.Response) -> str:
+    """The error code of a refused exchange; nothing else of the answer is repeated anywhere."""
+    try:
+        error = response.json().get("error")
+    except (ValueError, AttributeError):
+        error = None
+    return error if isinstance(error, str) and error in TOKEN_ERRORS else f"status {response.status_code}"
+
+
 class CognitoBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # the library has no types
     """Turns the answer of Cognito into a member of staff, or raises SignInError."""
 
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
-        """Exchange the code. A public client sends no secret."""
-        data = {name: value for name, value in payload.items() if value}
-        data["redirect_uri"] = callback_url()
-        response = _send("POST", settings.OIDC_OP_TOKEN_ENDPOINT, data=data)
-        if 400 <= response.status_code < 500:
-            raise SignInError("code", f"Cognito refused the code ({response.status_code})")
+        """Exchange the code; raises SignInError. The refusals are those of RFC 6749, 5.2."""
+        response = _send("POST", settings.OIDC_OP_TOKEN_ENDPOINT, data=payload)
+        if response.status_code in (400, 401, 403):
+            error = _error_of(response)
+            if error in ("invalid_client", "unauthorized_client"):
+                raise SignInError("client", f"Cognito does not know this dashboard ({error})")
+            raise SignInError("code", f"Cognito refused the code ({error})")
         return _json(response)
 
     def verify_token(self, token: object, **kwargs: Any) -> dict[str, Any]:
@@ -128,34 +151,43 @@ class CognitoBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # the li
         return claims
 
     def authenticate(self, request: HttpRequest | None, **kwargs: Any) -> Staff | None:
-        """The member of staff who just came back from Cognito with a code; raises SignInError."""
+        """The member of staff who just came back from Cognito with a code; raises SignInError.
+
+        `nonce` and `code_verifier`: those that the sign-in began with.
+        """
         if request is None or not request.GET.get("code"):
             return None
         data = {
-            "client_id": settings.OIDC_RP_CLIENT_ID,
-            "client_secret": settings.OIDC_RP_CLIENT_SECRET,
             "grant_type": "authorization_code",
+            "client_id": settings.OIDC_RP_CLIENT_ID,
             "code": request.GET["code"],
-            "code_verifier": kwargs.get("code_verifier"),
+            "code_verifier": kwargs["code_verifier"],
+            "redirect_uri": callback_url(),
         }
+        if settings.OIDC_RP_CLIENT_SECRET:  # a public client has none, and must not send an empty one
+            data["client_secret"] = settings.OIDC_RP_CLIENT_SECRET
         answer = self.get_token(data)
         claims = self.verify_token(answer.get("id_token"))
         access_token = answer.get("access_token")
         try:
-            person: Identity = identity(
+            person = identity(
                 claims,
                 issuer=settings.OIDC_ISSUER,
                 client_id=settings.OIDC_RP_CLIENT_ID,
-                nonce=kwargs.get("nonce") or "",
+                nonce=kwargs["nonce"],
                 access_token=access_token if isinstance(access_token, str) else None,
-                now=time.time(),
+                now=time(),
             )
         except ClaimsError as error:
-            raise SignInError("token", str(error)) from error
+            raise SignInError("clock" if isinstance(error, ClockError) else "token", str(error)) from error
         staff = actions.sign_in(person=person)
         if not staff.is_active:
-            raise SignInError("inactive", f"{staff} is switched off in this dashboard")
+            raise SignInError("inactive", "their access is switched off in this dashboard", staff)
         return staff
+
+    def get_user(self, user_id: Any) -> Staff | None:
+        """The owner of a session: who is switched off has none. The library would not look."""
+        return Staff.objects.filter(pk=user_id, is_active=True).first()
 
 
 def callback_url() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -45,6 +46,7 @@ class Pool:
         self.key_requests = 0
         self.token_requests: list[dict[str, str]] = []
         self.nonce = ""
+        self.access_token_sent = self.ACCESS_TOKEN
         pool = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -61,8 +63,9 @@ class Pool:
             def answer(self, status: int, body: bytes) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked gave up waiting
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name of the base class
                 pass
@@ -97,7 +100,7 @@ class Pool:
 
     def token(self, sent: dict[str, str]) -> Answer:
         token = jwt.encode(self.claims(), self.key, algorithm=self.algorithm, headers=self.header)
-        return 200, json.dumps({"id_token": token, "access_token": self.ACCESS_TOKEN}).encode()
+        return 200, json.dumps({"id_token": token, "access_token": self.access_token_sent}).encode()
 
     def keys(self) -> Answer:
         found = []
