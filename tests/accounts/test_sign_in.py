@@ -9,7 +9,8 @@ import pytest
 import time_machine
 from django.contrib.sessions.models import Session
 from django.core import signing
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
 from dialadmin.accounts import pending, views
 from dialadmin.accounts.models import Staff
@@ -62,12 +63,20 @@ def test_the_cookie_of_a_sign_in_is_short_lived_and_out_of_reach_of_scripts(brow
 
 
 def test_one_browser_keeps_no_more_than_eight_sign_ins(browser: HttpsClient, pool: Pool) -> None:
-    begun = [begin(browser, next="/roles/?q=" + "x" * 300) for _ in range(12)]
+    for _ in range(12):
+        newest = begin(browser, next="/roles/?q=" + "x" * 300)
     cookies = {name: morsel.value for name, morsel in browser.cookies.items() if morsel.value}
     assert len(cookies) == pending.AT_ONCE
     assert sum(len(name) + len(value) + 3 for name, value in cookies.items()) < 8190  # gunicorn's limit of a header
-    assert finish(browser, pool, begun[0]).headers["Location"].endswith("reason=state")
-    assert finish(browser, pool, begun[-1]).headers["Location"].startswith("/roles/")
+    assert finish(browser, pool, newest).headers["Location"].startswith("/roles/")
+
+
+def test_the_oldest_sign_ins_of_a_browser_are_forgotten(rf: RequestFactory) -> None:
+    request, response = rf.get(SIGN_IN), HttpResponse()
+    request.COOKIES = {"dialadmin_session": "s"} | {f"{pending.PREFIX}{n}": "x" for n in range(9)}  # oldest first
+    pending.remember(pending.Pending("new", "n", "v", ""), request=request, response=response)
+    gone = [name for name, morsel in response.cookies.items() if not morsel.value]
+    assert gone == [f"{pending.PREFIX}0", f"{pending.PREFIX}1"]
 
 
 @pytest.mark.parametrize("address", ["/accounts/sign-in/", "/accounts/callback/", "/accounts/failed/"])
