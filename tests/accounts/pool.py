@@ -63,6 +63,8 @@ class Pool:
             def answer(self, status: int, body: bytes) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
+                if 300 <= status < 400:
+                    self.send_header("Location", f"{pool.url}/elsewhere")
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked gave up waiting
                     self.end_headers()
                     self.wfile.write(body)

@@ -321,6 +321,7 @@ def test_an_answer_without_a_usable_token_is_refused(body: bytes, pool: Pool, br
         ((200, b"[]"), "unreachable"),
         ((200, b"\xff\xfe"), "unreachable"),
         ((302, b""), "unreachable"),
+        ((307, b""), "unreachable"),
     ],
     ids=ascii,
 )
@@ -329,6 +330,7 @@ def test_a_token_endpoint_that_refuses_or_breaks_is_explained(
 ) -> None:
     pool.token_answer = lambda _: answer
     assert_refused(browser, sign_in(browser, pool), reason)
+    assert (len(pool.token_requests), pool.key_requests) == (1, 0)  # the code goes nowhere else
 
 
 def test_what_a_refused_exchange_says_is_not_repeated(pool: Pool, browser: HttpsClient) -> None:
