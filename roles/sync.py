@@ -1,126 +1,249 @@
-"""One sync of the pool: read everything, plan (pure), check the plan, apply it in one transaction.
+"""One sync of the pool: read everything, plan (pure), judge the plan, apply it in one transaction.
 
-A sync changes what we know of people; what Core is told (attachments, limits) it never touches.
+A sync changes what we know of people. What Core is told (attachments, limits, the roles of API keys) it
+never touches: a group that has gone keeps its role, marked gone, until somebody takes it away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, F, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
+from django.utils.timesince import timesince
 
 from dialadmin.history.recorder import Actor, Target, record
 from roles import acts
-from roles.cognito import CognitoError, Pool, RemoteGroup, RemoteUser, read_pool
+from roles.cognito import CognitoError, Pool, Progress, RemoteGroup, RemoteUser, read_pool
 from roles.models import Membership, Role, SyncRun, User
 
-STALE_AFTER = timedelta(minutes=10)  # a run without a heartbeat for this long is taken to be dead
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+# A run without a sign of life for this long is taken to be dead. One call of the API with all its repetitions
+# takes at most about three minutes, so a run that lives gives a sign earlier.
+STALE_AFTER = timedelta(minutes=10)
+BEAT_EVERY = timedelta(seconds=5)
 SHOWN = 300  # changes kept on the run for its page
-BATCH = 500
+BATCH = 500  # rows per statement
+
+# --- The plan: plain data in, plain data out -------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Local:
-    """What the tables say now: groups that are present, users that have not gone, and who is in which group.
+    """What the tables say now: groups that are present by name, users that have not gone by sub, open memberships.
 
-    `gone_*` are those known from before; when they come back, they are the same rows again.
+    `gone_groups` (names) and `gone_users` (subs) were known earlier: when they come back, they are the same rows
+    again. `other_roles` are names that Core compares and that no group has borne so far.
     """
 
     groups: Mapping[str, RemoteGroup] = field(default_factory=dict)
     users: Mapping[str, RemoteUser] = field(default_factory=dict)
     members: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    gone_groups: frozenset[str] = frozenset()
+    gone_users: frozenset[str] = frozenset()
+    other_roles: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The difference between the pool and the tables, ready to be applied."""
+    """The difference between the pool and the tables, ready to be applied. Memberships are (group, sub)."""
 
     groups_added: tuple[RemoteGroup, ...] = ()
-    groups_changed: tuple[RemoteGroup, ...] = ()
-    groups_recreated: tuple[str, ...] = ()  # among the changed: deleted and made again under the same name
+    groups_returned: tuple[RemoteGroup, ...] = ()
+    groups_changed: tuple[tuple[RemoteGroup, RemoteGroup], ...] = ()  # (before, after)
     groups_gone: tuple[str, ...] = ()
     users_added: tuple[RemoteUser, ...] = ()
+    users_returned: tuple[RemoteUser, ...] = ()
     users_changed: tuple[tuple[RemoteUser, RemoteUser], ...] = ()  # (before, after)
-    users_gone: tuple[RemoteUser, ...] = ()
-    memberships_added: tuple[tuple[str, str], ...] = ()  # (group, sub)
+    users_gone: tuple[str, ...] = ()
+    memberships_added: tuple[tuple[str, str], ...] = ()
     memberships_removed: tuple[tuple[str, str], ...] = ()
+    # Among the groups added: names that were roles before, of API keys or of the settings.
+    groups_joining_roles: frozenset[str] = frozenset()
 
     @property
     def empty(self) -> bool:
-        return self == Plan()
+        return not self.counts()
 
     def counts(self) -> dict[str, int]:
-        return {name: len(getattr(self, name)) for name in self.__dataclass_fields__ if getattr(self, name)}
+        """How many of each kind of change, where there are any: `{"users_added": 3}`."""
+        sizes = {name: len(getattr(self, name)) for name in COUNTED}
+        return {name: size for name, size in sizes.items() if size}
+
+
+COUNTED = tuple(name for name in Plan.__dataclass_fields__ if name != "groups_joining_roles")
+REMOVALS = {"users_gone": "people", "groups_gone": "groups", "memberships_removed": "memberships"}
 
 
 def plan(remote: Pool, local: Local) -> Plan:
-    """What has to change for the tables to say what the pool says. Pure; everything in a stable order."""
-    groups_changed = [
-        name for name in remote.groups if name in local.groups and remote.groups[name] != local.groups[name]
-    ]
-    users_changed = [sub for sub in remote.users if sub in local.users and remote.users[sub] != local.users[sub]]
+    """What has to change for the tables to say what the pool says. Everything in a stable order."""
+    new_groups = sorted(remote.groups.keys() - local.groups.keys())
+    new_users = sorted(remote.users.keys() - local.users.keys())
     pairs_remote = {(group, sub) for group, subs in remote.members.items() for sub in subs}
     pairs_local = {(group, sub) for group, subs in local.members.items() for sub in subs}
     return Plan(
-        groups_added=tuple(remote.groups[n] for n in sorted(remote.groups.keys() - local.groups.keys())),
-        groups_changed=tuple(remote.groups[name] for name in sorted(groups_changed)),
-        groups_recreated=tuple(
-            name
-            for name in sorted(groups_changed)
-            if remote.groups[name].created_at != local.groups[name].created_at and local.groups[name].created_at
-        ),
+        groups_added=tuple(remote.groups[name] for name in new_groups if name not in local.gone_groups),
+        groups_returned=tuple(remote.groups[name] for name in new_groups if name in local.gone_groups),
+        groups_changed=_changed(remote.groups, local.groups),
         groups_gone=tuple(sorted(local.groups.keys() - remote.groups.keys())),
-        users_added=tuple(remote.users[s] for s in sorted(remote.users.keys() - local.users.keys())),
-        users_changed=tuple((local.users[sub], remote.users[sub]) for sub in sorted(users_changed)),
-        users_gone=tuple(local.users[s] for s in sorted(local.users.keys() - remote.users.keys())),
+        users_added=tuple(remote.users[sub] for sub in new_users if sub not in local.gone_users),
+        users_returned=tuple(remote.users[sub] for sub in new_users if sub in local.gone_users),
+        users_changed=_changed(remote.users, local.users),
+        users_gone=tuple(sorted(local.users.keys() - remote.users.keys())),
         memberships_added=tuple(sorted(pairs_remote - pairs_local)),
         memberships_removed=tuple(sorted(pairs_local - pairs_remote)),
+        groups_joining_roles=frozenset(new_groups) & local.other_roles,
     )
 
 
-def too_many_removals(plan: Plan, local: Local, share: float) -> str:
-    """Why this plan has to be looked at before it is applied, for people; empty when it is harmless.
+def _changed(remote: Mapping[str, T], local: Mapping[str, T]) -> tuple[tuple[T, T], ...]:
+    return tuple((local[key], remote[key]) for key in sorted(remote.keys() & local.keys()) if local[key] != remote[key])
 
-    `share` is the largest part of the people, groups or memberships that may go at once. A pool that is
-    suddenly without any people or groups is always stopped.
+
+@dataclass(frozen=True)
+class Removal:
+    """How many of the people, groups or memberships that we know would go."""
+
+    what: str
+    gone: int
+    known: int
+
+    def __str__(self) -> str:
+        return f"{self.gone:,} of {self.known:,} {self.what} ({self.gone / self.known:.0%})"
+
+
+def excessive(plan: Plan, local: Local, share: float) -> list[Removal]:
+    """The removals of this plan that are more than `share` (0 to 1) of what we know."""
+    known = {
+        "people": len(local.users),
+        "groups": len(local.groups),
+        "memberships": sum(len(subs) for subs in local.members.values()),
+    }
+    removals = [Removal(what, len(getattr(plan, name)), known[what]) for name, what in REMOVALS.items()]
+    return [removal for removal in removals if removal.known and removal.gone / removal.known > share]
+
+
+def emptied(remote: Pool, local: Local) -> str:
+    """Why this answer is not believed, for people; "" when it may be.
+
+    A pool without any people, or without any group, is a wrong pool or a half-read one far more often than a
+    decision, and nobody can allow it.
     """
-    memberships = sum(len(subs) for subs in local.members.values())
-    reasons = []
-    for what, gone, known, always in (
-        ("people", len(plan.users_gone), len(local.users), True),
-        ("groups", len(plan.groups_gone), len(local.groups), True),
-        ("memberships", len(plan.memberships_removed), memberships, False),
-    ):
-        if known and (gone > known * share or (always and gone == known)):
-            reasons.append(f"{gone} of {known} {what}")
-    return f"It would remove {' and '.join(reasons)}." if reasons else ""
+    for what, there, known in (("people", remote.users, local.users), ("groups", remote.groups, local.groups)):
+        if known and not there:
+            return (
+                f"Cognito answered that the pool has no {what}, but {len(known):,} are known. That is not believed. "
+                f"Check COGNITO_USER_POOL_ID ({settings.COGNITO_USER_POOL_ID}) and AWS_REGION."
+            )
+    return ""
 
 
-def read_local() -> Local:
-    """The tables as the planner takes them. Three queries."""
-    groups = {
-        role.name: RemoteGroup(role.name, role.description, role.precedence, role.pool_created_at)
-        for role in Role.objects.filter(pool=Role.Pool.PRESENT)
-    }
-    users = {
-        user.sub: RemoteUser(
-            user.sub, user.username, user.email, user.name, user.enabled, user.status, user.pool_created_at
-        )
-        for user in User.objects.filter(gone_at=None)
-    }
-    members: dict[str, set[str]] = {}
-    for name, sub in Membership.objects.filter(until=None).values_list("role__name", "user__sub"):
-        members.setdefault(name, set()).add(sub)
-    return Local(groups, users, {name: frozenset(subs) for name, subs in members.items()})
+def summary(counts: Mapping[str, int]) -> str:
+    """`3 users added, 1 membership removed`, of the counts of a plan."""
+    words = []
+    for name in COUNTED:
+        if count := counts.get(name, 0):
+            noun, verb = name.rsplit("_", 1)
+            words.append(f"{count:,} {noun.removesuffix('s') if count == 1 else noun} {verb}")
+    return ", ".join(words)
+
+
+Change = dict[str, str]
+
+
+def describe(plan: Plan, people: Mapping[str, RemoteUser]) -> Iterator[Change]:
+    """The changes one by one, what is lost first.
+
+    Each is `{"state": added|changed|removed, "kind": group|user|membership, "name", "detail", "key"}`; `key` is the
+    name of the group, or the sub of the user, whom the change is about. `people` names them by sub.
+    """
+
+    def label(sub: str) -> str:
+        user = people.get(sub)
+        return (user.name or user.email or user.username) if user else sub
+
+    def line(state: str, kind: str, key: str, detail: str = "") -> Change:
+        return {
+            "state": state,
+            "kind": kind,
+            "name": key if kind == "group" else label(key),
+            "detail": detail,
+            "key": key,
+        }
+
+    for name in plan.groups_gone:
+        yield line("removed", "group", name, "gone from the pool; attachments and limits stay as they are")
+    for sub in plan.users_gone:
+        yield line("removed", "user", sub, "gone from the pool")
+    for name, sub in plan.memberships_removed:
+        yield line("removed", "membership", sub, f"no longer in {name}")
+    for group in plan.groups_added:
+        joining = group.name in plan.groups_joining_roles
+        yield line("added", "group", group.name, "its members join a role that was known before" if joining else "")
+    for group in plan.groups_returned:
+        yield line("added", "group", group.name, "back in the pool; its attachments and limits hold again")
+    for before, after in plan.groups_changed:
+        yield line("changed", "group", after.name, _group_differences(before, after))
+    for user in plan.users_added:
+        yield line("added", "user", user.sub, "" if user.enabled else "disabled")
+    for user in plan.users_returned:
+        yield line("added", "user", user.sub, "back in the pool")
+    for was, now in plan.users_changed:
+        yield line("changed", "user", now.sub, _user_differences(was, now))
+    for name, sub in plan.memberships_added:
+        yield line("added", "membership", sub, f"in {name}")
+
+
+def recreated(before: RemoteGroup, after: RemoteGroup) -> bool:
+    """Whether the group was deleted and made again under its name: Cognito knows no other way to a new date."""
+    return before.created_at is not None and before.created_at != after.created_at
+
+
+def _group_differences(before: RemoteGroup, after: RemoteGroup) -> str:
+    words = ["deleted and made again under the same name"] if recreated(before, after) else []
+    if before.description != after.description:
+        words.append("description changed")
+    if before.precedence != after.precedence:
+        words.append(f"precedence {_or_none(before.precedence)} → {_or_none(after.precedence)}")
+    return ", ".join(words)
+
+
+def _user_differences(before: RemoteUser, after: RemoteUser) -> str:
+    words = []
+    if before.enabled != after.enabled:
+        words.append("enabled" if after.enabled else "disabled")
+    for name in ("username", "email", "name", "status"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            words.append(f"{name} {_or_none(old)} → {_or_none(new)}")
+    return ", ".join(words)
+
+
+def _or_none(value: object) -> object:
+    return "(none)" if value in ("", None) else value
+
+
+# --- The run: lock, read, judge, apply -------------------------------------------------------------
 
 
 class AlreadyRunningError(Exception):
-    """Another process is syncing; nothing was started."""
+    """Another process is syncing; nothing was started. The text says which, and since when."""
+
+
+class SyncRefusedError(Exception):
+    """What was read must not be applied. The text is for people: why, and what to do."""
 
 
 def run_sync(
@@ -128,202 +251,250 @@ def run_sync(
     by: Actor,
     dry_run: bool = False,
     allow_removals: bool = False,
-    read: Callable[[Callable[[str, int], None]], Pool] = read_pool,
+    seen: Mapping[str, int] | None = None,
+    note: str = "",
+    time_limit: timedelta | None = None,
+    read: Callable[[Progress], Pool] = read_pool,
 ) -> SyncRun:
-    """One sync; the run says what came of it. Raises AlreadyRunningError when another is under way.
+    """One sync. The run that it returns says what came of it, also when it failed or was stopped.
 
-    Nothing is written to the mirror before the pool is read completely, and then in one transaction.
+    `allow_removals` applies a plan that removes more than SYNC_MAX_REMOVAL_SHARE. With `seen`, the counts of a
+    run that somebody looked at, that holds for no more removals than they saw. `time_limit` ends the reading.
+
+    Nothing of the mirror is written before the pool is read to its end, and then everything in one transaction,
+    with its history entry. Raises AlreadyRunningError when another sync is under way.
     """
-    run = _start(by, dry_run)
+    run = _start(by=by, dry_run=dry_run)
     try:
-        remote = read(lambda phase, count: _beat(run))
+        remote = read(_pulse(run, time_limit))
         local = read_local()
-        difference = plan(remote, local)
-        reason = "" if allow_removals else too_many_removals(difference, local, settings.SYNC_MAX_REMOVAL_SHARE)
-        run.counts = {**difference.counts(), "users": len(remote.users), "groups": len(remote.groups)}
-        run.changes = describe(difference)[:SHOWN]
-        with transaction.atomic():
-            if dry_run:
-                run.state, run.error = SyncRun.State.PREVIEW, reason
-            elif reason:
-                run.state = SyncRun.State.STOPPED
-                run.error = f"{reason} Nothing was changed. Look at the list; if it is right, allow the removals."
-                record(acts.SYNC_STOPPED, by=by, target=_target(run), note=reason)
-            elif difference.empty:
-                run.state = SyncRun.State.UNCHANGED
-            else:
-                apply(difference)
-                run.state = SyncRun.State.APPLIED
-                record(acts.SYNCED, by=by, target=_target(run), after=difference.counts(), note=summary(difference))
-            _finish(run)
+        if reason := emptied(remote, local):
+            raise SyncRefusedError(reason)
+        _conclude(run, remote, local, by=by, allowed=allow_removals, seen=seen, note=note)
+    except (CognitoError, SyncRefusedError) as error:
+        logger.warning("sync %s failed: %s", run.pk, error, exc_info=error.__cause__)
+        _fail(run, str(error), by=by)
     except Exception as error:
-        run.state = SyncRun.State.FAILED
-        run.error = (
-            str(error) if isinstance(error, CognitoError) else f"It failed unexpectedly ({type(error).__name__})."
-        )
-        with transaction.atomic():
-            record(acts.SYNC_FAILED, by=by, target=_target(run), note=run.error)
-            _finish(run)
-        if not isinstance(error, CognitoError):
-            raise
+        logger.exception("sync %s failed unexpectedly", run.pk)
+        _fail(run, f"It failed unexpectedly ({type(error).__name__}). The log has the details.", by=by)
+    except BaseException:  # the command was interrupted: nobody has to wait for the run to grow stale
+        _fail(run, "It was interrupted.", by=by)
+        raise
+    run.refresh_from_db()
     return run
 
 
-def _start(by: Actor, dry_run: bool) -> SyncRun:
-    stale = SyncRun.objects.filter(state=SyncRun.State.RUNNING, heartbeat_at__lt=timezone.now() - STALE_AFTER)
-    stale.update(
-        state=SyncRun.State.FAILED,
-        finished_at=timezone.now(),
-        error="It stopped without a word; the process was probably killed. Nothing was changed.",
-    )
+def _conclude(
+    run: SyncRun,
+    remote: Pool,
+    local: Local,
+    *,
+    by: Actor,
+    allowed: bool,
+    seen: Mapping[str, int] | None,
+    note: str,
+) -> None:
+    """Judge what was read, and apply it if it may be: the rows, the run and history together or not at all."""
+    difference = plan(remote, local)
+    run.counts = {
+        **difference.counts(),
+        "users": len(remote.users),
+        "groups": len(remote.groups),
+        "memberships": sum(len(subs) for subs in remote.members.values()),
+    }
+    run.changes = list(islice(describe(difference, {**local.users, **remote.users}), SHOWN))
+    too_much = excessive(difference, local, settings.SYNC_MAX_REMOVAL_SHARE)
+    grown = seen is not None and any(len(getattr(difference, name)) > seen.get(name, 0) for name in REMOVALS)
+    words = f"It would remove {' and '.join(map(str, too_much))}." if too_much else ""
+    words += " That is more than what was allowed." if words and allowed and grown else ""
+    with transaction.atomic():
+        if run.dry_run:
+            _finish(run, SyncRun.State.PREVIEW, words)
+        elif words and (grown or not allowed):
+            _finish(run, SyncRun.State.STOPPED, words)
+            record(acts.SYNC_STOPPED, by=by, target=_target(run), after=difference.counts(), note=words)
+        elif difference.empty:
+            _finish(run, SyncRun.State.UNCHANGED)
+        else:
+            _finish(run, SyncRun.State.APPLIED)
+            apply(difference, now=timezone.now())
+            text = ". ".join(filter(None, (summary(difference.counts()), note)))
+            record(acts.SYNCED, by=by, target=_target(run), after=difference.counts(), note=text)
+
+
+def _start(*, by: Actor, dry_run: bool) -> SyncRun:
+    """The row of a new run, which is the lock: the database takes one running row only."""
+    for dead in SyncRun.objects.filter(state=SyncRun.State.RUNNING, heartbeat_at__lt=timezone.now() - STALE_AFTER):
+        silent = timesince(dead.heartbeat_at)
+        _fail(dead, f"It gave no sign of life for {silent}; its process was probably killed.", by=by)
     try:
         with transaction.atomic():
-            return SyncRun.objects.create(by=by.name, dry_run=dry_run)
+            return SyncRun.objects.create(by=by.name[:255], dry_run=dry_run)
     except IntegrityError as error:
-        raise AlreadyRunningError(
-            "A sync is running already. Wait for it to end; its page shows how far it is."
-        ) from error
+        other = SyncRun.objects.filter(state=SyncRun.State.RUNNING).first()
+        which = (
+            f"Sync {other.pk} of {other.by}, started {timesince(other.started_at)} ago," if other else "Another sync"
+        )
+        raise AlreadyRunningError(f"{which} is still running. Wait for it to end, then look at what it did.") from error
 
 
-def _beat(run: SyncRun) -> None:
-    now = timezone.now()
-    if now - run.heartbeat_at > timedelta(seconds=5):
-        run.heartbeat_at = now
-        SyncRun.objects.filter(pk=run.pk).update(heartbeat_at=now)
+def _pulse(run: SyncRun, time_limit: timedelta | None) -> Progress:
+    """A progress callback that gives a sign of life, and ends a reading that lasts too long or was given up on."""
+    deadline = time.monotonic() + time_limit.total_seconds() if time_limit else None
+    beaten = run.heartbeat_at
+
+    def beat(what: str, count: int) -> None:
+        nonlocal beaten
+        if deadline is not None and time.monotonic() > deadline:
+            raise SyncRefusedError(
+                f"The pool is too large to be read while a page waits (reached {count:,} {what}). "
+                "Run `manage.py sync_cognito` instead, by hand or from cron: it takes as long as it needs."
+            )
+        now = timezone.now()
+        if now - beaten > BEAT_EVERY:
+            beaten = now
+            _update(run, heartbeat_at=now)
+
+    return beat
 
 
-def _finish(run: SyncRun) -> None:
-    run.finished_at = timezone.now()
-    run.save()
+def _update(run: SyncRun, **values: object) -> None:
+    """Write to the row of a run, as long as it is ours: another process may have taken it for dead."""
+    if not SyncRun.objects.filter(pk=run.pk, state=SyncRun.State.RUNNING).update(**values):
+        raise SyncRefusedError("Another process took this run for dead and ended it.")
+
+
+def _finish(run: SyncRun, state: SyncRun.State, error: str = "") -> None:
+    _update(run, state=state, error=error, counts=run.counts, changes=run.changes, finished_at=timezone.now())
+
+
+def _fail(run: SyncRun, error: str, *, by: Actor) -> None:
+    with transaction.atomic():
+        ended = SyncRun.objects.filter(pk=run.pk, state=SyncRun.State.RUNNING).update(
+            state=SyncRun.State.FAILED, error=error, finished_at=timezone.now()
+        )
+        if ended:
+            record(acts.SYNC_FAILED, by=by, target=_target(run), note=error)
 
 
 def _target(run: SyncRun) -> Target:
     return Target("sync", str(run.pk), f"sync {run.pk}")
 
 
-def apply(plan: Plan, now: datetime | None = None) -> None:
+# --- The tables ------------------------------------------------------------------------------------
+
+
+def read_local() -> Local:
+    """The tables as the planner takes them. Three queries."""
+    groups: dict[str, RemoteGroup] = {}
+    names: dict[str, set[str]] = {Role.Pool.GONE: set(), Role.Pool.NONE: set()}
+    for name, pool, description, precedence, created_at in Role.objects.values_list(
+        "name", "pool", "description", "precedence", "pool_created_at"
+    ):
+        if pool == Role.Pool.PRESENT:
+            groups[name] = RemoteGroup(name, description, precedence, created_at)
+        else:
+            names[pool].add(name)
+    users: dict[str, RemoteUser] = {}
+    gone_users: set[str] = set()
+    for gone_at, sub, username, email, name, enabled, status, created_at in User.objects.values_list(
+        "gone_at", "sub", "username", "email", "name", "enabled", "status", "pool_created_at"
+    ):
+        if gone_at is None:
+            users[sub] = RemoteUser(sub, username, email, name, enabled, status, created_at)
+        else:
+            gone_users.add(sub)
+    members: dict[str, set[str]] = {}
+    for name, sub in Membership.objects.filter(until=None).values_list("role__name", "user__sub"):
+        members.setdefault(name, set()).add(sub)
+    return Local(
+        groups,
+        users,
+        {name: frozenset(subs) for name, subs in members.items()},
+        gone_groups=frozenset(names[Role.Pool.GONE]),
+        gone_users=frozenset(gone_users),
+        other_roles=frozenset(names[Role.Pool.NONE]),
+    )
+
+
+def apply(plan: Plan, *, now: datetime) -> None:
     """Write a plan. Call it in a transaction. The number of statements grows by batches, not by rows."""
-    now = now or timezone.now()
     _apply_groups(plan, now)
     _apply_users(plan, now)
-    _apply_memberships(plan, now)
+    _close_memberships(plan.memberships_removed, now)
+    _open_memberships(plan.memberships_added, now)
 
 
 def _apply_groups(plan: Plan, now: datetime) -> None:
-    touched = {group.name: group for group in (*plan.groups_added, *plan.groups_changed)}
-    known = {role.name: role for role in Role.objects.filter(name__in=touched)} if touched else {}
-    new: list[Role] = []
-    changed: list[Role] = []
-    for name, group in touched.items():
-        role = known.get(name) or Role(name=name)
-        role.pool, role.gone_at = Role.Pool.PRESENT, None
-        role.description, role.precedence, role.pool_created_at = group.description, group.precedence, group.created_at
-        (changed if role.pk else new).append(role)
-    Role.objects.bulk_create(new, BATCH)
-    Role.objects.bulk_update(changed, ["pool", "gone_at", "description", "precedence", "pool_created_at"], BATCH)
+    touched = (*plan.groups_added, *plan.groups_returned, *(after for _, after in plan.groups_changed))
+    Role.objects.bulk_create(
+        [
+            Role(
+                name=group.name,
+                pool=Role.Pool.PRESENT,
+                description=group.description,
+                precedence=group.precedence,
+                pool_created_at=group.created_at,
+            )
+            for group in touched
+        ],
+        BATCH,
+        update_conflicts=True,  # a role of this name may be there: from the settings, or from an earlier group
+        unique_fields=["name"],
+        update_fields=["pool", "description", "precedence", "pool_created_at", "gone_at"],
+    )
     for names in _batches(plan.groups_gone):
         Role.objects.filter(name__in=names).update(pool=Role.Pool.GONE, gone_at=now)
 
 
 def _apply_users(plan: Plan, now: datetime) -> None:
-    touched = {user.sub: user for user in (*plan.users_added, *(after for _, after in plan.users_changed))}
-    known: dict[str, User] = {}
-    for subs in _batches(tuple(touched)):
-        known |= {user.sub: user for user in User.objects.filter(sub__in=subs)}
-    new: list[User] = []
-    changed: list[User] = []
-    for sub, remote in touched.items():
-        user = known.get(sub) or User(sub=sub)
-        user.username, user.email, user.name = remote.username, remote.email, remote.name
-        user.enabled, user.status = remote.enabled, remote.status
-        user.pool_created_at, user.gone_at = remote.created_at, None
-        (changed if user.pk else new).append(user)
-    User.objects.bulk_create(new, BATCH)
-    User.objects.bulk_update(
-        changed, ["username", "email", "name", "enabled", "status", "pool_created_at", "gone_at"], BATCH
+    touched = (*plan.users_added, *plan.users_returned, *(after for _, after in plan.users_changed))
+    User.objects.bulk_create(
+        [
+            User(
+                sub=user.sub,
+                username=user.username,
+                email=user.email,
+                name=user.name,
+                enabled=user.enabled,
+                status=user.status,
+                pool_created_at=user.created_at,
+            )
+            for user in touched
+        ],
+        BATCH,
+        update_conflicts=True,
+        unique_fields=["sub"],
+        update_fields=["username", "email", "name", "enabled", "status", "pool_created_at", "gone_at"],
     )
-    for subs in _batches(tuple(user.sub for user in plan.users_gone)):
+    for subs in _batches(plan.users_gone):
         User.objects.filter(sub__in=subs).update(gone_at=now)
 
 
-def _apply_memberships(plan: Plan, now: datetime) -> None:
-    groups = {name for name, _ in (*plan.memberships_added, *plan.memberships_removed)}
-    people = {sub for _, sub in (*plan.memberships_added, *plan.memberships_removed)}
-    roles = dict(Role.objects.filter(name__in=groups).values_list("name", "pk")) if groups else {}
+def _close_memberships(pairs: Sequence[tuple[str, str]], now: datetime) -> None:
+    wanted = set(pairs)
+    doomed: list[int] = []
+    for subs in _batches(sorted({sub for _, sub in pairs})):
+        rows = Membership.objects.filter(until=None, user__sub__in=subs).values_list("pk", "role__name", "user__sub")
+        doomed += [pk for pk, name, sub in rows if (name, sub) in wanted]
+    # Greatest: a clock that was set back must not end a membership before it began.
+    until = Greatest(F("since"), Value(now, DateTimeField()))
+    for ids in _batches(doomed):
+        Membership.objects.filter(pk__in=ids).update(until=until)
+
+
+def _open_memberships(pairs: Sequence[tuple[str, str]], now: datetime) -> None:
+    roles: dict[str, int] = {}
+    for names in _batches(sorted({name for name, _ in pairs})):
+        roles |= dict(Role.objects.filter(name__in=names).values_list("name", "pk"))
     users: dict[str, int] = {}
-    for subs in _batches(tuple(sorted(people))):
+    for subs in _batches(sorted({sub for _, sub in pairs})):
         users |= dict(User.objects.filter(sub__in=subs).values_list("sub", "pk"))
-    removed: dict[str, list[int]] = {}
-    for name, sub in plan.memberships_removed:
-        removed.setdefault(name, []).append(users[sub])
-    for name, ids in removed.items():
-        for batch in _batches(tuple(ids)):
-            Membership.objects.filter(role_id=roles[name], user_id__in=batch, until=None).update(until=now)
     Membership.objects.bulk_create(
-        [Membership(role_id=roles[name], user_id=users[sub], since=now) for name, sub in plan.memberships_added], BATCH
+        [Membership(role_id=roles[name], user_id=users[sub], since=now) for name, sub in pairs], BATCH
     )
 
 
-def _batches(values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    return [values[start : start + BATCH] for start in range(0, len(values), BATCH)]
-
-
-def summary(plan: Plan) -> str:
-    """`3 users added, 1 membership removed`."""
-    words = []
-    for name, count in plan.counts().items():
-        noun, verb = name.rsplit("_", 1)
-        words.append(f"{count} {noun.removesuffix('s') if count == 1 else noun} {verb}")
-    return ", ".join(words)
-
-
-def describe(plan: Plan) -> list[dict[str, str]]:
-    """The changes one by one: `{"state": added|changed|removed, "kind": …, "name": …, "detail": …}`."""
-    names = {user.sub: label(user) for user in (*plan.users_added, *plan.users_gone)}
-    names |= {after.sub: label(after) for _, after in plan.users_changed}
-    everyone = {sub for _, sub in (*plan.memberships_added, *plan.memberships_removed)} - names.keys()
-    for subs in _batches(tuple(sorted(everyone)[:SHOWN])):
-        names |= {user.sub: str(user) for user in User.objects.filter(sub__in=subs)}
-
-    def line(state: str, kind: str, name: str, detail: str = "") -> dict[str, str]:
-        return {"state": state, "kind": kind, "name": name, "detail": detail}
-
-    return [
-        *(
-            line("removed", "group", name, "gone from the pool; its attachments and limits stay")
-            for name in plan.groups_gone
-        ),
-        *(line("removed", "user", label(user), "gone from the pool") for user in plan.users_gone),
-        *(
-            line("removed", "membership", names.get(sub, sub), f"no longer in {group}")
-            for group, sub in plan.memberships_removed
-        ),
-        *(line("added", "group", group.name) for group in plan.groups_added),
-        *(
-            line(
-                "changed",
-                "group",
-                group.name,
-                "deleted and made again under the same name" if group.name in plan.groups_recreated else "",
-            )
-            for group in plan.groups_changed
-        ),
-        *(line("added", "user", label(user)) for user in plan.users_added),
-        *(line("changed", "user", label(after), differences(before, after)) for before, after in plan.users_changed),
-        *(line("added", "membership", names.get(sub, sub), f"in {group}") for group, sub in plan.memberships_added),
-    ]
-
-
-def label(user: RemoteUser) -> str:
-    return user.name or user.email or user.username
-
-
-def differences(before: RemoteUser, after: RemoteUser) -> str:
-    """`email a@x → b@x, disabled`."""
-    words = []
-    if before.enabled != after.enabled:
-        words.append("enabled" if after.enabled else "disabled")
-    for name in ("username", "email", "name", "status"):
-        if getattr(before, name) != getattr(after, name):
-            words.append(f"{name} {getattr(before, name) or '(none)'} → {getattr(after, name) or '(none)'}")
-    return ", ".join(words)
+def _batches(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), BATCH):
+        yield values[start : start + BATCH]

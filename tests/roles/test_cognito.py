@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ProfileNotFound,
+    ReadTimeoutError,
+)
 
 from roles import cognito
 from roles.cognito import CognitoError, read_pool
@@ -28,22 +34,23 @@ class Body:
 
 
 def answer(status: int, body: dict[str, Any]) -> AWSResponse:
-    return AWSResponse("https://cognito", status, {}, Body(json.dumps(body).encode()))
+    headers: Any = {}
+    return AWSResponse("https://cognito", status, headers, Body(json.dumps(body).encode()))
 
 
 def error(code: str, status: int = 400) -> AWSResponse:
-    return answer(status, {"__type": code, "message": "made up"})
+    return answer(status, {"__type": code, "message": "arn:aws:iam::123456789012:user/x made up"})
 
 
 @pytest.fixture
 def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     """Answer some calls of an operation instead of the pool: `fault("ListUsers", {1: answer})`, counting from 0."""
-    real = cognito.client
 
     def plant(operation: str, answers: dict[int, AWSResponse | Exception] | AWSResponse | Exception) -> list[int]:
         calls: list[int] = []
+        real = cognito.client
 
-        def before_send(**_: object) -> AWSResponse | None:
+        def before_send(**_: object) -> Any:
             calls.append(len(calls))
             found = answers.get(calls[-1]) if isinstance(answers, dict) else answers
             if isinstance(found, Exception):
@@ -88,12 +95,17 @@ def test_progress_is_told(pool: CognitoPool) -> None:
     pool.user("grace", "a")
     told: list[tuple[str, int]] = []
     read_pool(lambda phase, count: told.append((phase, count)))
-    assert told == [("groups", 1), ("users", 1), ("members", 1)]
+    assert told == [("groups", 1), ("users", 1), ("memberships", 1)]
 
 
-def test_throttling_is_waited_out(pool: CognitoPool, fault: Callable[..., list[int]]) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [error("TooManyRequestsException"), error("InternalErrorException", 500), ReadTimeoutError(endpoint_url="x")],
+    ids=["throttled", "internal error", "no answer"],
+)
+def test_passing_trouble_is_waited_out(pool: CognitoPool, fault: Callable[..., list[int]], trouble: Any) -> None:
     pool.user("grace")
-    calls = fault("ListUsers", {0: error("TooManyRequestsException"), 1: error("TooManyRequestsException")})
+    calls = fault("ListUsers", {0: trouble, 1: trouble})
     assert len(read_pool().users) == 1
     assert len(calls) == 3
 
@@ -102,30 +114,104 @@ def test_throttling_is_waited_out(pool: CognitoPool, fault: Callable[..., list[i
     ("operation", "planted", "words"),
     [
         ("ListUsers", error("TooManyRequestsException"), "throttled"),
-        ("ListUsers", error("AccessDeniedException"), "cognito-idp:ListUsers"),
-        ("ListGroups", error("AccessDeniedException"), "cognito-idp:ListGroups"),
-        ("ListUsersInGroup", error("AccessDeniedException"), "cognito-idp:ListUsersInGroup"),
+        ("ListUsers", error("AccessDeniedException"), "permission cognito-idp:ListUsers on"),
+        ("ListGroups", error("AccessDeniedException"), "permission cognito-idp:ListGroups on"),
+        ("ListUsersInGroup", error("AccessDeniedException"), "permission cognito-idp:ListUsersInGroup on"),
         ("ListUsers", error("ExpiredTokenException"), "expired"),
-        ("ListUsers", error("InternalErrorException", 500), "InternalErrorException"),
+        ("ListGroups", error("UnrecognizedClientException"), "unknown. Renew"),
+        ("ListGroups", error("InvalidSignatureException"), "the clock of this machine"),
+        ("ListGroups", error("InvalidParameterException"), "Check COGNITO_USER_POOL_ID"),
+        ("ListUsers", error("InternalErrorException", 500), "a problem of its own"),
+        ("ListUsers", error("NewException"), "answered ListUsers with NewException"),
         ("ListGroups", error("ResourceNotFoundException"), "There is no user pool"),
         ("ListUsers", EndpointConnectionError(endpoint_url="https://x"), "cannot be reached"),
-        ("ListUsers", NoCredentialsError(), "No AWS credentials"),
+        ("ListUsers", ConnectTimeoutError(endpoint_url="https://x"), "cannot be reached"),
+        ("ListUsers", ReadTimeoutError(endpoint_url="https://x"), "cannot be reached"),
+        ("ListUsers", NoCredentialsError(), "No usable AWS credentials"),
+        ("ListUsers", ProfileNotFound(profile="x"), "AWS_PROFILE"),
+        ("ListUsers", answer(200, {"Users": [{"Username": "x"}]}), "lacks sub"),
     ],
 )
 def test_each_failure_says_what_to_do(
-    operation: str, planted: Any, words: str, pool: CognitoPool, fault: Callable[..., list[int]]
+    operation: str,
+    planted: Any,
+    words: str,
+    pool: CognitoPool,
+    fault: Callable[..., list[int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(cognito, "ATTEMPTS", 2)
     pool.group("a")
     pool.user("grace", "a")
     fault(operation, planted)
-    with pytest.raises(CognitoError, match=words):
+    with pytest.raises(CognitoError, match=words) as caught:
         read_pool()
+    assert "arn:aws" not in str(caught.value)
 
 
 def test_a_pool_that_is_not_there_is_named(pool: CognitoPool, settings: Any) -> None:
     settings.COGNITO_USER_POOL_ID = "eu-west-1_Missing"
     with pytest.raises(CognitoError, match="eu-west-1_Missing"):
         read_pool()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("COGNITO_ENDPOINT_URL", "no address", "COGNITO_ENDPOINT_URL .* is not a usable address"),
+        ("COGNITO_USER_POOL_ID", "", "is no pool id"),
+        ("AWS_REGION", "", "Set AWS_REGION"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    name: str, value: str, words: str, pool: CognitoPool, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    setattr(settings, name, value)
+    with pytest.raises(CognitoError, match=words):
+        read_pool()
+
+
+def test_nobody_answers_at_the_address(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cognito, "ATTEMPTS", 1)
+    settings.COGNITO_ENDPOINT_URL = "http://127.0.0.1:9"
+    with pytest.raises(CognitoError, match="cannot be reached"):
+        read_pool()
+
+
+def test_calls_have_bounded_waits_and_repetitions() -> None:
+    config: Any = cognito.client().meta.config
+    assert (config.connect_timeout, config.read_timeout) == (3, 10)
+    assert config.retries == {"mode": "adaptive", "total_max_attempts": 8}
+    assert "dialadmin" in config.user_agent_extra
+
+
+def test_pages_are_asked_for_with_the_same_parameters(pool: CognitoPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(130):
+        pool.user(f"user-{number}")
+    real, bodies = cognito.client, []
+
+    def client() -> Any:
+        api = real()
+        api.meta.events.register_first(
+            "before-send.cognito-idp.ListUsers", lambda request, **_: bodies.append(json.loads(request.body))
+        )
+        return api
+
+    monkeypatch.setattr(cognito, "client", client)
+    read_pool()
+    tokens = [body.pop("PaginationToken", None) for body in bodies]
+    assert len(set(tokens)) == 3
+    assert tokens[0] is None
+    assert bodies == [{"UserPoolId": pool.id, "Limit": 60}] * 3
+
+
+def test_a_name_longer_than_the_tables_hold_is_cut(pool: CognitoPool) -> None:
+    sub = pool.user("grace")
+    pool.api.admin_update_user_attributes(
+        UserPoolId=pool.id, Username="grace", UserAttributes=[{"Name": "name", "Value": "G" * 2048}]
+    )
+    assert read_pool().users[sub].name == "G" * 255
 
 
 def test_a_failure_in_the_middle_fails_the_whole(pool: CognitoPool, fault: Callable[..., list[int]]) -> None:
@@ -140,7 +226,7 @@ def test_a_repeated_page_fails_instead_of_going_round_for_ever(
     pool: CognitoPool, fault: Callable[..., list[int]]
 ) -> None:
     fault("ListUsers", answer(200, {"Users": [], "PaginationToken": "again"}))
-    with pytest.raises(CognitoError, match="repeated a page"):
+    with pytest.raises(CognitoError, match="a page twice"):
         read_pool()
 
 
@@ -160,6 +246,14 @@ def test_a_group_deleted_between_two_calls_is_left_out(pool: CognitoPool, fault:
     fault("ListUsersInGroup", {order.index("goes"): error("ResourceNotFoundException")})
     found = read_pool()
     assert set(found.groups) == set(found.members) == {"stays"}
+
+
+def test_a_pool_deleted_while_it_is_read_fails_the_whole(pool: CognitoPool, fault: Callable[..., list[int]]) -> None:
+    pool.group("a")
+    fault("ListUsersInGroup", error("ResourceNotFoundException"))
+    fault("ListGroups", {1: error("ResourceNotFoundException")})
+    with pytest.raises(CognitoError, match="There is no user pool"):
+        read_pool()
 
 
 def test_a_member_that_the_list_of_users_lacked_is_there_all_the_same(
