@@ -1,31 +1,30 @@
-"""The form of a role that no group backs."""
+"""The forms of roles and syncs."""
 
 from __future__ import annotations
 
 from django import forms
 
-from roles.models import Role
+CONFIRMATION = "remove"
 
 
 class RoleForm(forms.Form):
+    """The name of a role that no group backs; `actions.name_problem` judges it."""
+
     name = forms.CharField(
         max_length=512,
         strip=False,
         help_text="Core compares names byte for byte: case, spaces and the form of letters count.",
     )
 
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if name != name.strip():
-            raise forms.ValidationError("The name begins or ends with a space, so it would match nobody.")
-        if "/" in name:
-            raise forms.ValidationError(
-                "Core 0.38 and later drop a role with “/” in its name, and with it its limits: "
-                "its holders would fall back to default, or be unlimited. Choose another name."
-            )
-        if Role.objects.filter(name=name).exists():
-            raise forms.ValidationError("There is a role of this name.")
-        twin = Role.objects.filter(name__iexact=name).first()
-        if twin is not None:
-            raise forms.ValidationError(f"{twin.name} differs in case alone. Core would take them for two roles.")
-        return name
+
+class AllowRemovalsForm(forms.Form):
+    """Somebody has looked at what a stopped sync would remove, and means it."""
+
+    reason = forms.CharField(max_length=500, help_text="Kept in history.")
+    confirmation = forms.CharField(label=f"Type “{CONFIRMATION}” to confirm", max_length=40)
+
+    def clean_confirmation(self) -> str:
+        typed: str = self.cleaned_data["confirmation"]
+        if typed.lower() != CONFIRMATION:
+            raise forms.ValidationError(f"Type the word {CONFIRMATION}.")
+        return typed

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -13,32 +17,72 @@ from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
 from dialadmin.listing import Filter, Listing
 from roles import actions
-from roles.forms import RoleForm
-from roles.models import Membership, Role, SyncRun, User
-from roles.sync import AlreadyRunningError, run_sync
+from roles.cognito import provider_prefix
+from roles.forms import AllowRemovalsForm, RoleForm
+from roles.models import ApiKey, Membership, Role, SyncRun, User
+from roles.sync import COUNTED, AlreadyRunningError, run_sync, summary
 
+# Who can use a role today: in the group, in the pool, and able to get a token.
 HOLDS = Q(memberships__until__isnull=True, memberships__user__enabled=True, memberships__user__gone_at__isnull=True)
 GOOD = (SyncRun.State.APPLIED, SyncRun.State.UNCHANGED)
+TIME_LIMIT = timedelta(seconds=45)  # of a reading while a browser waits; proxies commonly give up at 60
+
+# Cognito's user status -> what it means for the person.
+STATUS_WORDS = {
+    "UNCONFIRMED": "has not confirmed the account yet",
+    "CONFIRMED": "has a confirmed account",
+    "FORCE_CHANGE_PASSWORD": "has to set a password at the next sign-in",
+    "RESET_REQUIRED": "has to reset the password",
+    "EXTERNAL_PROVIDER": "signs in through another identity provider",
+    "COMPROMISED": "is locked: Cognito takes the password for known to others",
+    "ARCHIVED": "is archived",
+}
 
 
-def last_good_sync() -> SyncRun | None:
-    return SyncRun.objects.filter(state__in=GOOD).first()
+def freshness() -> dict[str, SyncRun | None]:
+    """How old the mirror is: the last sync that read the pool, and a later one that failed or was stopped."""
+    last_good = SyncRun.objects.filter(state__in=GOOD).first()
+    newest = SyncRun.objects.exclude(state__in=(SyncRun.State.RUNNING, SyncRun.State.PREVIEW)).first()
+    failing = newest if newest is not None and newest.state not in GOOD else None
+    return {"last_good": last_good, "failing": failing}
 
 
 @require_GET
 @require(Permission.READ)
 def role_list(request: StaffRequest) -> HttpResponse:
+    """All roles. Groups that Cognito made for identity providers are listed when they are searched or asked for."""
+    made_for_provider = Q(name__startswith=provider_prefix()) & ~Q(pool=Role.Pool.NONE)
+    keys = ApiKey.roles.through._default_manager.filter(role=OuterRef("pk")).order_by().values("role")
+    roles = Role.objects.annotate(
+        kind=Case(When(made_for_provider, then=Value("provider")), default=F("pool")),
+        people=Count("memberships", filter=HOLDS),
+        keys=Coalesce(Subquery(keys.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0),
+    )
+    hidden = 0
+    if not request.GET.get("q", "").strip() and not request.GET.get("pool"):
+        hidden = Role.objects.filter(made_for_provider).count()
+        roles = roles.exclude(kind="provider")
     listing = Listing.of(
         request,
-        Role.objects.annotate(people=Count("memberships", filter=HOLDS)),
+        roles,
         search=("name__icontains", "description__icontains"),
-        sorts={"name": "name", "people": "people"},
+        sorts={"name": "name", "people": "people", "keys": "keys"},
         default_sort="name",
         filters=(
-            Filter("pool", "Pool", (("present", "In the pool"), ("gone", "Gone"), ("none", "Not a group")), "pool"),
+            Filter(
+                "pool",
+                "Pool",
+                (
+                    ("present", "In the pool"),
+                    ("gone", "Gone"),
+                    ("none", "Not a group"),
+                    ("provider", "Made for an identity provider"),
+                ),
+                "kind",
+            ),
         ),
     )
-    return render(request, "roles/list.html", {"listing": listing, "last_sync": last_good_sync()})
+    return render(request, "roles/list.html", {"listing": listing, "hidden": hidden, **freshness()})
 
 
 @require_http_methods(["GET", "POST"])
@@ -46,62 +90,59 @@ def role_list(request: StaffRequest) -> HttpResponse:
 def role_create(request: StaffRequest) -> HttpResponse:
     form = RoleForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        role = actions.create_role(name=form.cleaned_data["name"], by=Actor.staff(request.user))
-        messages.success(request, f"The role {role.name} was created. Attach it to deployments, or give it limits.")
-        return redirect("roles:detail", pk=role.pk)
+        try:
+            role = actions.create_role(name=form.cleaned_data["name"], by=Actor.staff(request.user))
+        except actions.NameRefusedError as error:
+            form.add_error("name", str(error))
+        else:
+            messages.success(request, f"The role {role.name} was created. Attach it to deployments, or give it limits.")
+            return redirect("roles:detail", pk=role.pk)
     return render(request, "roles/form.html", {"form": form}, status=400 if form.errors else 200)
 
 
 @require_GET
 @require(Permission.READ)
 def role_detail(request: StaffRequest, pk: int) -> HttpResponse:
+    """One role with its people: those of today, or with `?members=earlier` those whose membership has ended."""
     role = get_object_or_404(Role, pk=pk)
+    ended = Q(until__isnull=False) | Q(user__gone_at__isnull=False)
+    of_role = Membership.objects.filter(role=role)
+    counts = of_role.aggregate(
+        now=Count("pk", filter=~ended), disabled=Count("pk", filter=~ended & Q(user__enabled=False)),
+        earlier=Count("pk", filter=ended),
+    )  # fmt: skip
+    earlier = request.GET.get("members") == "earlier"
     listing = Listing.of(
         request,
-        Membership.objects.filter(role=role, until=None, user__gone_at=None).select_related("user"),
+        of_role.filter(ended if earlier else ~ended).select_related("user"),
         search=("user__username__icontains", "user__email__icontains", "user__name__icontains"),
-        sorts={"name": "user__name", "since": "since"},
-        default_sort="name",
+        sorts={"name": "user__name", "since": "since", "until": "until"},
+        default_sort="-until" if earlier else "name",
     )
-    return render(
-        request,
-        "roles/detail.html",
-        {
-            "role": role,
-            "listing": listing,
-            "past": Membership.objects.filter(role=role).exclude(until=None).count(),
-            "api_keys": role.api_keys.all(),
-        },
-    )
+    context = {"role": role, "listing": listing, "counts": counts, "earlier": earlier, "api_keys": role.api_keys.all()}
+    return render(request, "roles/detail.html", context)
 
 
 @require_GET
 @require(Permission.READ)
 def user_list(request: StaffRequest) -> HttpResponse:
+    state = Case(
+        When(gone_at__isnull=False, then=Value("gone")),
+        When(enabled=True, then=Value("enabled")),
+        default=Value("disabled"),
+    )
+    current = Q(memberships__until__isnull=True, gone_at__isnull=True)
     listing = Listing.of(
         request,
-        User.objects.annotate(groups=Count("memberships", filter=Q(memberships__until__isnull=True))),
-        search=("username__icontains", "email__icontains", "name__icontains"),
+        User.objects.annotate(state=state, groups=Count("memberships", filter=current)),
+        search=("username__icontains", "email__icontains", "name__icontains", "sub__iexact"),
         sorts={"name": "name", "username": "username", "groups": "groups"},
         default_sort="name",
         filters=(
-            Filter(
-                "state",
-                "State",
-                (("enabled", "Enabled"), ("disabled", "Disabled")),
-                "enabled",
-                {"enabled": True, "disabled": False},
-            ),
-            Filter(
-                "gone",
-                "In the pool",
-                (("no", "In the pool"), ("yes", "Gone")),
-                "gone_at__isnull",
-                {"no": True, "yes": False},
-            ),
+            Filter("state", "State", (("enabled", "Enabled"), ("disabled", "Disabled"), ("gone", "Gone")), "state"),
         ),
     )
-    return render(request, "roles/users.html", {"listing": listing, "last_sync": last_good_sync()})
+    return render(request, "roles/users.html", {"listing": listing, **freshness()})
 
 
 @require_GET
@@ -109,13 +150,16 @@ def user_list(request: StaffRequest) -> HttpResponse:
 def user_detail(request: StaffRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     memberships = list(user.memberships.select_related("role").order_by("role__name", "since"))
+    # Somebody who has gone holds nothing, whatever a membership says.
+    current = [membership for membership in memberships if membership.until is None and user.gone_at is None]
     return render(
         request,
         "roles/user.html",
         {
             "person": user,
-            "current": [membership for membership in memberships if membership.until is None],
-            "past": [membership for membership in memberships if membership.until is not None],
+            "status": STATUS_WORDS.get(user.status, user.status.lower().replace("_", " ")),
+            "current": current,
+            "past": [membership for membership in memberships if membership not in current],
         },
     )
 
@@ -125,33 +169,64 @@ def user_detail(request: StaffRequest, pk: int) -> HttpResponse:
 def sync_list(request: StaffRequest) -> HttpResponse:
     listing = Listing.of(
         request,
-        SyncRun.objects.all(),
+        SyncRun.objects.defer("changes"),
         sorts={"time": "id"},
         default_sort="-time",
         filters=(Filter("state", "State", SyncRun.State.choices, "state"),),
     )
-    return render(request, "roles/syncs.html", {"listing": listing})
+    rows = [(run, summary(run.counts)) for run in listing.rows]
+    return render(request, "roles/syncs.html", {"listing": listing, "rows": rows, **freshness()})
 
 
 @require_GET
 @require(Permission.READ)
 def sync_detail(request: StaffRequest, pk: int) -> HttpResponse:
-    run = get_object_or_404(SyncRun, pk=pk)
-    counts = [
-        (name.rsplit("_", 1)[0], name.rsplit("_", 1)[1], count) for name, count in run.counts.items() if "_" in name
-    ]
-    total = sum(count for *_, count in counts)
-    return render(request, "roles/sync.html", {"run": run, "counts": counts, "more": max(0, total - len(run.changes))})
+    return _sync_page(request, get_object_or_404(SyncRun, pk=pk), AllowRemovalsForm())
 
 
 @require_POST
 @require(Permission.EDIT)
 def sync_start(request: StaffRequest) -> HttpResponse:
-    """Sync now (`mode=apply`), look only (`mode=preview`), or apply what was stopped (`mode=allow-removals`)."""
+    """Sync now (`mode=apply`), look only (`preview`), or allow what run `run` was stopped for (`allow-removals`)."""
     mode = request.POST.get("mode", "apply")
+    allowed: dict[str, Any] = {}
+    if mode == "allow-removals":
+        number = request.POST.get("run", "")
+        stopped = get_object_or_404(
+            SyncRun, pk=int(number) if number.isdecimal() and len(number) < 19 else 0, state=SyncRun.State.STOPPED
+        )
+        form = AllowRemovalsForm(request.POST)
+        if not form.is_valid():
+            return _sync_page(request, stopped, form, status=400)
+        reason = f"Removals allowed: {form.cleaned_data['reason']}"
+        allowed = {"allow_removals": True, "seen": stopped.counts, "note": reason}
     try:
-        run = run_sync(by=Actor.staff(request.user), dry_run=mode == "preview", allow_removals=mode == "allow-removals")
+        run = run_sync(by=Actor.staff(request.user), dry_run=mode == "preview", time_limit=TIME_LIMIT, **allowed)
     except AlreadyRunningError as error:
         messages.warning(request, str(error))
         return redirect("roles:syncs")
     return redirect("roles:sync", pk=run.pk)
+
+
+def _sync_page(request: StaffRequest, run: SyncRun, form: AllowRemovalsForm, status: int = 200) -> HttpResponse:
+    """What one run did, each change linked to the group or person it is about. Two queries for the links."""
+    groups = {change["key"] for change in run.changes if change["kind"] == "group"}
+    people = {change["key"] for change in run.changes if change["kind"] != "group"}
+    roles = dict(Role.objects.filter(name__in=groups).values_list("name", "pk"))
+    users = dict(User.objects.filter(sub__in=people).values_list("sub", "pk"))
+    changes = [
+        {**change, "role": roles.get(change["key"])}
+        if change["kind"] == "group"
+        else {**change, "user": users.get(change["key"])}
+        for change in run.changes
+    ]
+    counts = [(*name.rsplit("_", 1), run.counts[name]) for name in COUNTED if run.counts.get(name)]
+    context = {
+        "run": run,
+        "changes": changes,
+        "counts": counts,
+        "removals": summary({name: run.counts.get(name, 0) for name in COUNTED if name.endswith(("gone", "removed"))}),
+        "more": max(0, sum(count for *_, count in counts) - len(changes)),
+        "form": form,
+    }
+    return render(request, "roles/sync.html", context, status=status)

@@ -359,7 +359,18 @@ def test_the_button_previews_and_asks_before_much_is_removed(editor: Client, poo
     page = editor.post(reverse("roles:sync-start"), follow=True).content.decode()
     assert "Is it right?" in page
     assert User.objects.filter(gone_at=None).count() == 6
-    editor.post(reverse("roles:sync-start"), {"mode": "allow-removals"})
+    stopped = SyncRun.objects.get(state="stopped")
+    answers = {"mode": "allow-removals", "run": stopped.pk}
+    for wrong in ({}, {"reason": "They left"}, {"reason": "They left", "confirmation": "yes"}):
+        assert editor.post(reverse("roles:sync-start"), {**answers, **wrong}).status_code == 400
+    assert User.objects.filter(gone_at=None).count() == 6
+    right = {"reason": "They left", "confirmation": "remove"}
+    assert editor.post(reverse("roles:sync-start"), {**answers, **right, "run": "x"}).status_code == 404
+    page = editor.post(reverse("roles:sync-start"), {**answers, **right}, follow=True).content.decode()
+    assert "Applied" in page
+    entry = Entry.objects.first()
+    assert entry is not None
+    assert "Removals allowed: They left" in entry.note
     assert [user.username for user in User.objects.filter(gone_at=None)] == ["alan"]
 
 
@@ -405,10 +416,13 @@ def test_pages_show_members_and_past_memberships(editor: Client) -> None:
     ("name", "words"),
     [
         ("analysts", "There is a role"),
-        ("Analysts", "case alone"),
+        ("Analysts", "two roles"),
         ("a/b", "0.38"),
-        (" a", "match nobody"),
+        (" a", "would match no group"),
+        ("\u00a0a", "would match no group"),
+        ("   ", "Give the role a name"),
         ("", "required"),
+        ("ANALYSTS", "analysts differs in case alone"),
     ],
 )
 def test_a_role_name_that_core_would_drop_or_mix_up_is_refused_beside_the_field(
