@@ -46,6 +46,8 @@ INSTALLED_APPS = [
     "dialadmin.demo",
     "roles",
     "deployments",
+    "deployments.access",
+    "deployments.releases",
 ]
 
 MIDDLEWARE = [

@@ -13,6 +13,8 @@ urlpatterns = [
     path("accounts/", include("dialadmin.accounts.urls")),
     path("roles/", include("roles.urls")),
     path("deployments/", include("deployments.urls")),
+    path("access/", include("deployments.access.urls")),
+    path("releases/", include("deployments.releases.urls")),
     path("history/", include("dialadmin.history.urls")),
 ]
 

@@ -85,6 +85,33 @@ class Membership(models.Model):
         return f"{self.user} in {self.role}"
 
 
+class Absence(models.Model):
+    """A user who could not sign in, from when to when: disabled, or gone from the pool. Closed, never deleted.
+
+    Whoever is absent reaches nothing, whatever memberships they hold: an answer about a past moment asks this
+    table, not `User.enabled`, which tells only of now.
+    """
+
+    class Kind(models.TextChoices):
+        DISABLED = "disabled", "Disabled"
+        GONE = "gone", "Gone from the pool"
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="absences")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["user", "kind"], condition=Q(until__isnull=True), name="one_current_absence_of_a_kind"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.get_kind_display().lower()}"
+
+
 class ApiKey(models.Model):
     """A program's credential, shown by its project; its value is a secret.
 

@@ -1,0 +1,1 @@
+"""From a draft to what Core really runs: review, release, restore, targets, proof."""
