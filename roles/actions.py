@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 
 from dialadmin.history.recorder import Actor, Target, record
 from roles import acts
@@ -45,14 +44,13 @@ def name_problem(name: str, known: Iterable[str]) -> str:
 def create_role(*, name: str, by: Actor) -> Role:
     """Make a role known that no group backs, for API keys or in advance of a group.
 
-    It starts in the settings, with no limits, so that it can be given some. Raises NameRefusedError.
+    It is merely known: its first limit or attachment brings it into the settings. Raises NameRefusedError.
     """
     if problem := name_problem(name, Role.objects.values_list("name", flat=True)):
         raise NameRefusedError(problem)
     try:
         with transaction.atomic():
-            last = Role.objects.filter(in_settings=True).aggregate(last=Max("position"))["last"]
-            role = Role.objects.create(name=name, in_settings=True, position=0 if last is None else last + 1)
+            role = Role.objects.create(name=name)
             record(acts.ROLE_CREATED, by=by, target=Target("role", str(role.pk), name))
             return role
     except IntegrityError as error:  # somebody else made it at the same moment

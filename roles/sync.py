@@ -16,15 +16,18 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import DateTimeField, F, Value
+from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from dialadmin.accounts.actions import lose_groups
+from dialadmin.accounts.models import Staff
+from dialadmin.accounts.permissions import Level
 from dialadmin.history.recorder import Actor, Target, record
 from roles import acts
 from roles.cognito import CognitoError, Pool, Progress, RemoteGroup, RemoteUser, read_pool
-from roles.models import Membership, Role, SyncRun, User
+from roles.models import Absence, Membership, Role, SyncRun, User
 
 T = TypeVar("T")
 
@@ -318,8 +321,24 @@ def _conclude(
         else:
             _finish(run, SyncRun.State.APPLIED)
             apply(difference, now=timezone.now())
+            _take_levels(difference, by=by)
             text = ". ".join(filter(None, (summary(difference.counts()), note)))
             record(acts.SYNCED, by=by, target=_target(run), after=difference.counts(), note=text)
+
+
+def _take_levels(plan: Plan, *, by: Actor) -> None:
+    """Whoever left a group, was disabled or is gone loses the level of this dashboard that it gave, at once."""
+    touched = (*plan.users_added, *plan.users_returned, *(after for _, after in plan.users_changed))
+    absent = {*plan.users_gone, *(user.sub for user in touched if not user.enabled)}
+    lost: dict[str, set[str]] = {}
+    for name, sub in plan.memberships_removed:
+        lost.setdefault(sub, set()).add(name)
+    # Their tokens may have named groups that the pool does not know, so all of them is not what the tables say.
+    for sub, groups in Staff.objects.exclude(level=Level.NONE).values_list("sub", "groups"):
+        if sub in absent:
+            lost[sub] = set(groups)
+    if lost:
+        lose_groups(lost=lost, by=by)
 
 
 def _start(*, by: Actor, dry_run: bool) -> SyncRun:
@@ -421,6 +440,7 @@ def apply(plan: Plan, *, now: datetime) -> None:
     """Write a plan. Call it in a transaction. The number of statements grows by batches, not by rows."""
     _apply_groups(plan, now)
     _apply_users(plan, now)
+    _apply_absences(now)
     _close_memberships(plan.memberships_removed, now)
     _open_memberships(plan.memberships_added, now)
 
@@ -471,16 +491,32 @@ def _apply_users(plan: Plan, now: datetime) -> None:
         User.objects.filter(sub__in=subs).update(gone_at=now)
 
 
+def _apply_absences(now: datetime) -> None:
+    """Make the absences say what the users say. It also mends what an older sync left out."""
+    away = {Absence.Kind.DISABLED: Q(enabled=False), Absence.Kind.GONE: Q(gone_at__isnull=False)}
+    for kind, state in away.items():
+        current = Absence.objects.filter(kind=kind, until=None)
+        begun = User.objects.filter(state).exclude(Exists(current.filter(user=OuterRef("pk"))))
+        ended = current.filter(user__in=User.objects.exclude(state))
+        Absence.objects.bulk_create(
+            [Absence(user_id=pk, kind=kind, since=now) for pk in begun.values_list("pk", flat=True)], BATCH
+        )
+        ended.update(until=_not_before("since", now))
+
+
+def _not_before(since: str, now: datetime) -> Greatest:
+    """Now; but a clock that was set back must not end a thing before it began."""
+    return Greatest(F(since), Value(now, DateTimeField()))
+
+
 def _close_memberships(pairs: Sequence[tuple[str, str]], now: datetime) -> None:
     wanted = set(pairs)
     doomed: list[int] = []
     for subs in _batches(sorted({sub for _, sub in pairs})):
         rows = Membership.objects.filter(until=None, user__sub__in=subs).values_list("pk", "role__name", "user__sub")
         doomed += [pk for pk, name, sub in rows if (name, sub) in wanted]
-    # Greatest: a clock that was set back must not end a membership before it began.
-    until = Greatest(F("since"), Value(now, DateTimeField()))
     for ids in _batches(doomed):
-        Membership.objects.filter(pk__in=ids).update(until=until)
+        Membership.objects.filter(pk__in=ids).update(until=_not_before("since", now))
 
 
 def _open_memberships(pairs: Sequence[tuple[str, str]], now: datetime) -> None:

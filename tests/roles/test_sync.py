@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -19,7 +22,7 @@ from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor
 from roles import sync
 from roles.cognito import CognitoError, Pool, RemoteGroup, RemoteUser
-from roles.models import Membership, Role, SyncRun, User
+from roles.models import Absence, Membership, Role, SyncRun, User
 from roles.sync import AlreadyRunningError, run_sync
 from tests.roles.conftest import CognitoPool
 
@@ -37,6 +40,13 @@ def remote(people: int = 6, **groups: str) -> Pool:
         {f"sub-{n}": RemoteUser(f"sub-{n}", f"user-{n}", f"user-{n}@example.com", f"User {n}") for n in range(people)},
         {name: frozenset(f"sub-{n}" for n in digits) for name, digits in groups.items()},
     )
+
+
+def disabled(pool: Pool, digits: str = "") -> Pool:
+    """This pool, with these people disabled."""
+    away = {f"sub-{digit}" for digit in digits}
+    users = {sub: replace(user, enabled=sub not in away) for sub, user in pool.users.items()}
+    return replace(pool, users=users)
 
 
 def run(pool: Pool | Exception, **options: Any) -> SyncRun:
@@ -122,6 +132,72 @@ def test_a_person_who_goes_stays_on_record_and_comes_back_as_the_same_row() -> N
     run(remote(6))
     assert User.objects.get(sub="sub-5").pk == pk
     assert User.objects.get(pk=pk).gone_at is None
+
+
+def absences() -> list[tuple[str, str, bool]]:
+    """(person, kind, whether it has ended), in the order in which they began."""
+    rows = Absence.objects.order_by("pk").values_list("user__sub", "kind", "until")
+    return [(sub.removeprefix("sub-"), kind, until is not None) for sub, kind, until in rows]
+
+
+def test_who_is_disabled_or_gone_is_absent_until_they_return() -> None:
+    full = remote(6, analysts="012")
+    run(full)
+    assert absences() == []
+    run(disabled(full, "5"))
+    run(disabled(full, "5"))
+    assert absences() == [("5", "disabled", False)]
+    run(disabled(remote(5, analysts="012")))
+    assert absences() == [("5", "disabled", False), ("5", "gone", False)]
+    run(full)
+    assert absences() == [("5", "disabled", True), ("5", "gone", True)]
+    run(disabled(remote(7, analysts="012"), "56"))
+    assert absences()[2:] == [("5", "disabled", False), ("6", "disabled", False)]
+
+
+def test_an_absence_that_an_older_sync_left_out_is_made_good() -> None:
+    run(disabled(remote(6, analysts="012"), "5"))
+    Absence.objects.all().delete()
+    run(disabled(remote(6, analysts="01"), "5"), allow_removals=True)
+    assert absences() == [("5", "disabled", False)]
+
+
+def test_who_was_disabled_or_gone_before_absences_were_kept_is_entered_by_the_migration() -> None:
+    run(remote(6))
+    when = timezone.now() - timedelta(days=3)
+    User.objects.filter(sub="sub-0").update(gone_at=when)
+    User.objects.filter(sub="sub-1").update(enabled=False)
+    import_module("roles.migrations.0003_absences_so_far").enter(apps, None)
+    good = SyncRun.objects.get()
+    assert list(Absence.objects.values_list("user__sub", "kind", "since")) == [
+        ("sub-0", "gone", when),
+        ("sub-1", "disabled", good.finished_at),
+    ]
+
+
+@pytest.mark.parametrize("how", ["out of the group", "disabled", "gone", "disabled when first seen"])
+def test_who_leaves_loses_the_level_of_the_dashboard_at_once(how: str, ada: Staff) -> None:
+    Staff.objects.filter(pk=ada.pk).update(sub="sub-5", groups=["dial-publishers", "of the token alone"])
+    kept = remote(6, **{"dial-publishers": "012345", "z": "0"})
+    run(remote(5, **{"dial-publishers": "01234", "z": "0"}) if how == "disabled when first seen" else kept)
+    pools = {
+        "out of the group": remote(6, **{"dial-publishers": "01234", "z": "0"}),
+        "gone": remote(5, **{"dial-publishers": "01234", "z": "0"}),
+    }
+    assert run(pools.get(how, disabled(kept, "5"))).state == "applied"
+    ada.refresh_from_db()
+    assert ada.level == "none"
+    assert ada.groups == (["of the token alone"] if how == "out of the group" else [])
+    entry = Entry.objects.get(act="staff.groups-lost")
+    assert entry.actor_name == BY.name
+
+
+def test_who_stays_keeps_the_level_of_the_dashboard(ada: Staff) -> None:
+    Staff.objects.filter(pk=ada.pk).update(sub="sub-5", groups=["dial-publishers"])
+    run(remote(6, **{"dial-publishers": "012345", "z": "012345"}))
+    run(remote(6, **{"dial-publishers": "01235", "z": "12345"}))
+    ada.refresh_from_db()
+    assert (ada.level, ada.groups) == ("publisher", ["dial-publishers"])
 
 
 @pytest.mark.parametrize("pool", [remote(2, analysts="01"), remote(6, analysts="0"), remote(6, engineers="0")])
@@ -292,6 +368,7 @@ def test_the_statements_grow_by_batches_not_by_rows() -> None:
                 assert run(pool).state == "applied"
             counted.append(len(captured))
         Membership.objects.all().delete()
+        Absence.objects.all().delete()
         User.objects.all().delete()
         Role.objects.all().delete()
         return counted
@@ -436,8 +513,8 @@ def test_a_role_name_that_core_would_drop_or_mix_up_is_refused_beside_the_field(
     assert Role.objects.count() == 1
 
 
-def test_a_new_role_is_in_the_settings_with_limits(editor: Client) -> None:
+def test_a_new_role_is_known_and_not_yet_in_the_settings(editor: Client) -> None:
     editor.post(reverse("roles:create"), {"name": "reporters"})
     role = Role.objects.get()
-    assert (role.name, role.in_settings, role.pool) == ("reporters", True, "none")
+    assert (role.name, role.in_settings, role.pool) == ("reporters", False, "none")
     assert Entry.objects.get().act == "role.created"
