@@ -57,9 +57,9 @@ def badge(state: object, label: str = "") -> SafeString:
 
 
 @register.simple_tag
-def ago(moment: datetime | None, never: str = "never") -> SafeString | str:
+def ago(moment: datetime | str | None, never: str = "never") -> SafeString | str:
     """A time relative to now, with the absolute one at hand."""
-    if moment is None:
+    if not isinstance(moment, datetime):  # a template hands over "" for what a missing row lacks
         return never
     local = localtime(moment)
     return format_html(
