@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from deployments.core.render import render
 from deployments.core.secrets import map_secrets
@@ -116,13 +116,21 @@ def write(parts: Parts) -> None:
     Call it inside a transaction that holds the draft's lock.
     """
     Draft.objects.filter(pk=1).update(frame=encrypt(dump_text(parts.frame)))
+    mentioned = list(Role.objects.filter(_mentioned()).values_list("pk", flat=True))
     roles = _write_roles(parts)
     _write_deployments(parts, roles)
     _write_keys(parts, roles)
-    Role.objects.filter(pool=Role.Pool.NONE, in_settings=False).exclude(
-        Exists(Attachment.objects.filter(role=OuterRef("pk")))
+    # What only the settings told of goes with them; a role that somebody made here, for later, stays.
+    Role.objects.filter(pk__in=mentioned, pool=Role.Pool.NONE).exclude(_mentioned()).delete()
+
+
+def _mentioned() -> Q:
+    """Roles that some part of the settings names."""
+    return (
+        Q(in_settings=True)
+        | Exists(Attachment.objects.filter(role=OuterRef("pk")))
         | Exists(ApiKey.roles.through._default_manager.filter(role=OuterRef("pk")))
-    ).delete()
+    )
 
 
 def _write_roles(parts: Parts) -> dict[str, Role]:

@@ -80,9 +80,14 @@ class _Case:
     def holders(self, role: str) -> str:
         """Who holds a role, for a sentence: `12 people of analysts`."""
         if self.people is None or role not in self.people:
-            return f"everyone with the role {role}"
+            return f"the holders of {role}"
         number = _number(self.people[role])
         return f"{number} {'person' if number == 1 else 'people'} of {role}"
+
+    def are(self, role: str, plural: str, singular: str) -> str:
+        """Begins a sentence about the holders of a role: `12 people of analysts have`, `1 person of legal has`."""
+        alone = self.people is not None and role in self.people and _number(self.people[role]) == 1
+        return f"{_upper(self.holders(role))} {singular if alone else plural}"
 
 
 def check(document: Mapping[str, Any], version: Version, *, people: People | None = None) -> list[Finding]:
@@ -242,11 +247,11 @@ def _attached_roles(case: _Case) -> Iterator[Finding]:
                 "role-spelling",
                 place,
                 f'"{role}" is attached, and the group is named "{twin}". Core compares every character.',
-                f"{_upper(case.holders(twin))} do not reach {names} by it.",
+                f"{case.are(twin, 'do', 'does')} not reach {names} by it.",
                 f'Attach "{twin}".',
             )
             continue
-        near = difflib.get_close_matches(role, case.people, n=1, cutoff=0.8)
+        near = _near(role, case.people)
         yield report(
             "role-unbacked",
             place,
@@ -491,7 +496,7 @@ def _null_limits(case: _Case) -> Iterator[Finding]:
                 "null-limit",
                 path,
                 f"The limit of {role} on {name} per {_per(window)} is written as {_as_written(value)}; Core reads 0.",
-                f"{_upper(case.holders(role))} are denied {name} by it.",
+                f"{case.are(role, 'are', 'is')} denied {name} by it.",
                 "Leave the window out for no limit, or write 0 to deny knowingly.",
                 ("remove", path),
             )
@@ -571,7 +576,7 @@ def _empty_limits(case: _Case) -> Iterator[Finding]:
                     "empty-limit",
                     path,
                     f"The limit of {role} on {name} is empty, and {DEFAULT} has one.",
-                    f"{_upper(case.holders(role))} have no limit on {name}; that of {DEFAULT} does not apply to them.",
+                    f"{case.are(role, 'have', 'has')} no limit on {name}; that of {DEFAULT} does not apply to them.",
                     f"Take the empty entry out, so that the limit of {DEFAULT} applies, or leave it for no limit.",
                     ("remove", path),
                 )
@@ -585,7 +590,7 @@ def _limits_on_nothing(case: _Case) -> Iterator[Finding]:
         role = next(iter(entries))
         path: Path = ("roles", role, "limits", name)
         if not deployments:
-            near = difflib.get_close_matches(name, case.by_name, n=1, cutoff=0.8)
+            near = _near(name, case.by_name)
             yield report(
                 "limit-unknown-deployment",
                 path,
@@ -605,6 +610,13 @@ def _limits_on_nothing(case: _Case) -> Iterator[Finding]:
             )
         elif case.settings.rules.one_id_space and not any(d.section == "models" for d in deployments):
             yield from _tokens_on_others(case, name, deployments[0], path)
+
+
+def _near(name: str, names: Iterable[str]) -> list[str]:
+    """The name that is meant, perhaps. One with other digits never is: gpt-35 is no slip for gpt-4."""
+    digits = [character for character in name if character.isdigit()]
+    alike = (other for other in names if [character for character in other if character.isdigit()] == digits)
+    return difflib.get_close_matches(name, alike, n=1, cutoff=0.8)
 
 
 def _same_letters(one: str, other: str) -> bool:
@@ -636,13 +648,14 @@ def _unlimited_access(case: _Case) -> Iterator[Finding]:
             continue
         free = [r for r in sorted(deployment.user_roles) if effective(case.settings, deployment, {r}).unlimited]
         if free:
-            more = f", and of {len(free) - SHOWN} more roles" if len(free) > SHOWN else ""
+            who = " and ".join(case.holders(role) for role in free[:SHOWN])
+            more = f", and those of {len(free) - SHOWN} more roles," if len(free) > SHOWN else ""
+            reach = case.are(free[0], "reach", "reaches") if len(free) == 1 else f"{_upper(who)}{more} reach"
             yield report(
                 "no-limit",
                 deployment.path,
                 f"{deployment.name} has limits for some roles, and none for {_names(free)}.",
-                f"{_upper(' and '.join(case.holders(role) for role in free[:SHOWN]))}{more} reach "
-                f"{deployment.name} without a limit.",
+                f"{reach} {deployment.name} without a limit.",
                 f"Write limits for {'that role' if len(free) == 1 else 'those roles'}, or for {DEFAULT}.",
             )
 

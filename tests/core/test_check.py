@@ -207,6 +207,26 @@ def test_people_are_counted() -> None:
     assert [f for f in check(document, DEFAULT, people=apart) if f.code == "zero-lifted"] == []
 
 
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [(12, "12 people of a have no limit"), (1, "1 person of a has no limit"), (None, "The holders of a have no limit")],
+)
+def test_the_holders_of_a_role_are_said_in_good_english(members: int | None, said: str) -> None:
+    document = {"models": {"m": OPEN}, "roles": {"a": limited(m={}), "default": limited(m={"day": 5})}}
+    people = None if members is None else {"a": members}
+    found = [f for f in check(document, DEFAULT, people=people) if f.code == "empty-limit"]
+    assert found[0].consequence.startswith(said)
+
+
+def test_a_name_with_other_digits_is_not_taken_for_a_slip() -> None:
+    document = {"models": {"gpt-4-turbo": OPEN}, "roles": {"a": limited(**{"gpt-35-turbo": {"day": 1}})}}
+    (found,) = [f for f in check(document, DEFAULT) if f.code == "limit-unknown-deployment"]
+    assert found.mend == "Take the limits out."
+    document["roles"]["a"] = limited(**{"gpt-4-turbi": {"day": 1}})
+    (found,) = [f for f in check(document, DEFAULT) if f.code == "limit-unknown-deployment"]
+    assert found.mend == 'Write "gpt-4-turbo".'
+
+
 def test_a_backed_role_is_fine() -> None:
     document = {"models": {"m": only_for("a", "b")}, "keys": {SECRET: {"project": "p", "role": "b"}}}
     assert [f for f in check(document, DEFAULT, people={"a": 1}) if f.code.startswith("role-")] == []

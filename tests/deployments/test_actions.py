@@ -180,3 +180,10 @@ def test_rotation_moves_every_secret_to_the_first_key(settings: Any) -> None:
     assert actions.rotate_secrets(by=TESTER) >= 3
     settings.ENCRYPTION_KEYS = [new]
     assert document() == before
+
+
+def test_an_import_drops_roles_that_only_the_settings_named_and_keeps_those_made_by_hand() -> None:
+    Role.objects.create(name="made-for-later")
+    make_draft({"models": {"gpt-4o": {"userRoles": ["engineers"]}}})
+    kept = set(Role.objects.values_list("name", flat=True))
+    assert kept == {"made-for-later", "engineers"}
