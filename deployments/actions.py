@@ -25,7 +25,7 @@ class ConflictError(Exception):
 
 
 @contextmanager
-def _changing(version: int | None = None) -> Iterator[Draft]:
+def changing(version: int | None = None) -> Iterator[Draft]:
     """One transaction that holds the draft alone.
 
     `version`: what the caller's page was made from; raises ConflictError when the draft has moved on.
@@ -40,7 +40,7 @@ def _changing(version: int | None = None) -> Iterator[Draft]:
         yield row
 
 
-def _changed(act: Act, **entry: Any) -> None:
+def changed(act: Act, **entry: Any) -> None:
     """Note a change of the draft in history, and leave the draft's version one higher."""
     Draft.objects.filter(pk=1).update(version=F("version") + 1, changed_at=timezone.now())
     record(act, **entry)
@@ -60,7 +60,7 @@ def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = ""
 
     Restricting one that has no role attached would close it, so it is closed (core-semantics 2).
     """
-    with _changing():
+    with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
         before = _access_of(deployment)
         if access == Deployment.Access.RESTRICTED and not before["roles"]:
@@ -68,7 +68,7 @@ def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = ""
         if access == deployment.access:
             return
         Deployment.objects.filter(pk=deployment.pk).update(access=access)
-        _changed(
+        changed(
             acts.ACCESS_CHANGED,
             by=by,
             target=target(deployment),
@@ -84,7 +84,7 @@ def attach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
     A closed deployment becomes restricted to its roles. An open one becomes restricted too: naming who
     may reach it says that others may not.
     """
-    with _changing():
+    with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
         role = Role.objects.get_or_create(name=role_name)[0]
         before = _access_of(deployment)
@@ -96,7 +96,7 @@ def attach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
             return False
         Attachment.objects.get_or_create(deployment=deployment, role=role)
         deployment.refresh_from_db()
-        _changed(
+        changed(
             acts.ROLE_ATTACHED,
             by=by,
             target=target(deployment),
@@ -108,7 +108,7 @@ def attach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
 
 def detach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
     """Take a role out of `userRoles`; False when it was not there. Without its last role it is closed, never open."""
-    with _changing():
+    with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
         before = _access_of(deployment)
         if not Attachment.objects.filter(deployment=deployment, role__name=role_name).delete()[0]:
@@ -116,7 +116,7 @@ def detach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
         if deployment.access == Deployment.Access.RESTRICTED and not deployment.attachments.exists():
             Deployment.objects.filter(pk=deployment.pk).update(access=Deployment.Access.CLOSED)
         deployment.refresh_from_db()
-        _changed(
+        changed(
             acts.ROLE_DETACHED,
             by=by,
             target=target(deployment),
@@ -132,7 +132,7 @@ def set_limit(*, role_name: str, deployment_name: str, limit: Mapping[str, Any] 
     `limit` maps windows to whole numbers; `{}` is unlimited; None removes the entry, so that the role
     inherits from `default` (core-semantics 3.1). A role without an entry under `roles` gets one.
     """
-    with _changing():
+    with changing():
         role = Role.objects.get_or_create(name=role_name)[0]
         row = Limit.objects.filter(role=role, deployment_name=deployment_name).first()
         before = draft.load_text(row.body) if row else None
@@ -149,7 +149,7 @@ def set_limit(*, role_name: str, deployment_name: str, limit: Mapping[str, Any] 
             if not role.in_settings:
                 last = Role.objects.filter(in_settings=True).aggregate(last=Max("position"))["last"]
                 Role.objects.filter(pk=role.pk).update(in_settings=True, position=(last or 0) + 1)
-        _changed(
+        changed(
             acts.LIMIT_CHANGED,
             by=by,
             target=Target("limit", f"{role_name}\n{deployment_name}"[:512], f"{role_name} on {deployment_name}"[:512]),
@@ -161,7 +161,7 @@ def set_limit(*, role_name: str, deployment_name: str, limit: Mapping[str, Any] 
 
 def create_deployment(*, kind: str, name: str, body: Mapping[str, Any], by: Actor) -> Deployment:
     """Add a deployment, closed: nobody reaches it before a role is attached."""
-    with _changing():
+    with changing():
         last = Deployment.objects.aggregate(last=Max("position"))["last"]
         deployment = Deployment.objects.create(
             kind=kind,
@@ -171,24 +171,24 @@ def create_deployment(*, kind: str, name: str, body: Mapping[str, Any], by: Acto
             access=Deployment.Access.CLOSED,
             body=draft.dump_text(draft.encrypted(kind, body)),
         )
-        _changed(acts.DEPLOYMENT_CREATED, by=by, target=target(deployment), after={"kind": kind, "access": "closed"})
+        changed(acts.DEPLOYMENT_CREATED, by=by, target=target(deployment), after={"kind": kind, "access": "closed"})
         return deployment
 
 
 def change_deployment(*, deployment: Deployment, fields: Mapping[str, Any], by: Actor) -> bool:
     """Set top-level fields of a deployment's entry; an empty value removes the field. False when nothing changed."""
-    with _changing():
+    with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
         body = draft.load_text(deployment.body)
-        changed = {
+        differing = {
             name: value
             for name, value in fields.items()
             if (body.get(name) or "") != value and not (name not in body and not value)
         }
-        if not changed:
+        if not differing:
             return False
-        before = {name: body.get(name) for name in changed}
-        for name, value in changed.items():
+        before = {name: body.get(name) for name in differing}
+        for name, value in differing.items():
             if value:
                 body[name] = value
             else:
@@ -196,15 +196,15 @@ def change_deployment(*, deployment: Deployment, fields: Mapping[str, Any], by: 
         Deployment.objects.filter(pk=deployment.pk).update(
             body=draft.dump_text(body), display_name=draft.display_name_of(body)
         )
-        _changed(acts.DEPLOYMENT_CHANGED, by=by, target=target(deployment), before=before, after=changed)
+        changed(acts.DEPLOYMENT_CHANGED, by=by, target=target(deployment), before=before, after=differing)
         return True
 
 
 def delete_deployment(*, deployment: Deployment, by: Actor) -> None:
     """Remove a deployment with its attachments. Limits that name it stay: another may carry the name."""
-    with _changing():
+    with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
-        _changed(
+        changed(
             acts.DEPLOYMENT_DELETED,
             by=by,
             target=target(deployment),
@@ -215,11 +215,11 @@ def delete_deployment(*, deployment: Deployment, by: Actor) -> None:
 
 def set_target_version(*, version: Version, by: Actor) -> bool:
     """Choose the Core version that the export is for; False when it is chosen already."""
-    with _changing() as row:
+    with changing() as row:
         if row.target_version == str(version):
             return False
         Draft.objects.filter(pk=1).update(target_version=str(version))
-        _changed(
+        changed(
             acts.TARGET_VERSION_CHANGED,
             by=by,
             before={"version": row.target_version},
@@ -229,15 +229,21 @@ def set_target_version(*, version: Version, by: Actor) -> bool:
 
 
 def replace_draft(
-    *, parts: Parts, by: Actor, note: str, summary: Mapping[str, Any], version: int | None = None
+    *,
+    parts: Parts,
+    by: Actor,
+    note: str,
+    summary: Mapping[str, Any],
+    version: int | None = None,
+    act: Act = acts.IMPORTED,
 ) -> None:
     """Make the draft what an import says. `summary` (counts and names, no secrets) goes into history.
 
     Raises ConflictError when `version` is given and the draft has moved on.
     """
-    with _changing(version):
+    with changing(version):
         draft.write(parts)
-        _changed(acts.IMPORTED, by=by, after=dict(summary), note=note)
+        changed(act, by=by, after=dict(summary), note=note)
 
 
 def rotate_secrets(*, by: Actor) -> int:
@@ -245,7 +251,7 @@ def rotate_secrets(*, by: Actor) -> int:
 
     Raises secrets.UndecryptableError, having changed nothing, when a secret has no key.
     """
-    with _changing():
+    with changing():
         row = draft.current()
         count = 0
         if row.frame != "{}":
@@ -259,7 +265,7 @@ def rotate_secrets(*, by: Actor) -> int:
             body = draft.rotated("key", draft.load_text(key.body))
             count += ApiKey.objects.filter(pk=key.pk).update(secret=rotate(key.secret), body=draft.dump_text(body))
         PendingImport.objects.all().delete()
-        _changed(acts.SECRETS_ROTATED, by=by, after={"rows": count})
+        changed(acts.SECRETS_ROTATED, by=by, after={"rows": count})
         return count
 
 

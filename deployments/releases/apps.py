@@ -1,3 +1,5 @@
+"""From a draft to what Core really runs: review, release, restore, targets, proof."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
@@ -6,3 +8,6 @@ from django.apps import AppConfig
 class ReleasesConfig(AppConfig):
     name = "deployments.releases"
     label = "releases"
+
+    def ready(self) -> None:
+        from deployments.releases import acts  # noqa: F401  # registers this app's history acts
