@@ -6,9 +6,11 @@ list with the table in the README.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -21,7 +23,7 @@ class Variable:
     """One environment variable: how it is read, what it is for, and a value that would do."""
 
     name: str
-    kind: str  # a reader of django-environ: "str", "bool", "int", "float", "list" or "db_url"
+    kind: str  # a reader of django-environ ("str", "bool", "int", "float", "list", "db_url"), or one of READERS
     purpose: str
     example: str
     default: Any = None
@@ -35,7 +37,7 @@ class Variable:
         """
         if not env.str(self.name, default=""):
             return env.db_url_config(self.default) if self.kind == "db_url" else self.default
-        reader: Callable[[str], Any] = getattr(env, self.kind)
+        reader: Callable[[str], Any] = getattr(env, self.kind, None) or READERS[self.kind]
         try:
             return reader(self.name)
         except (ValueError, ImproperlyConfigured) as error:
@@ -193,9 +195,103 @@ VARIABLES: dict[str, Variable] = {
             "0.2",
             default=0.2,
         ),
+        Variable(
+            "TARGETS",
+            "targets",
+            "Where releases are published, comma-separated `name=URL`; Core reads the first. See docs/targets.md.",
+            "core=file:///etc/dial/config.json,prod=s3://bucket/dial/config.json,vault=secretsmanager://dial/config",
+            default=[],
+        ),
+        Variable(
+            "CORE_URL",
+            "http_url",
+            "The address of the DIAL Core that reads the first target, to prove what it runs.",
+            "https://core.example.com",
+            default="",
+        ),
+        Variable(
+            "CORE_ADMIN_TOKEN",
+            "str",
+            "A bearer token of one of Core's administrators, for its reload endpoint.",
+            "eyJraWQiOi…",
+            default="",
+        ),
+        Variable(
+            "CORE_PROBE_KEY",
+            "str",
+            "An API key of the settings, to see what Core really answers to it.",
+            "a-key-of-the-settings",
+            default="",
+        ),
         Variable("LOG_LEVEL", "str", "DEBUG, INFO, WARNING or ERROR.", "INFO", default="INFO"),
     )
 }
+
+
+@dataclass(frozen=True)
+class TargetUrl:
+    """One entry of TARGETS. `place` is a path, `bucket/key` or the name of a secret."""
+
+    name: str
+    scheme: str  # "file", "s3" or "secretsmanager"
+    place: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+AWS_OPTIONS = {"region", "endpoint", "kms"}
+SCHEMES: Mapping[str, set[str]] = {"file": set(), "s3": AWS_OPTIONS, "secretsmanager": AWS_OPTIONS}
+
+
+def _targets(name: str) -> list[TargetUrl]:
+    entries = [_target(text.strip()) for text in env.str(name).split(",") if text.strip()]
+    names = [entry.name for entry in entries]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"two targets are called {twice}")
+    return entries
+
+
+def _target(text: str) -> TargetUrl:
+    """One entry. The messages quote its name alone: an address may hold what somebody took for a password."""
+    name, equals, address = text.partition("=")
+    if not equals or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise ValueError(
+            "each entry is name=URL, the name of lower-case letters, digits, - and _; write a comma in a URL as %2C"
+        )
+    url = urlsplit(address)
+    if url.scheme not in SCHEMES:
+        raise ValueError(f"the URL of {name} has to begin with file:///, s3:// or secretsmanager://")
+    if "@" in url.netloc or url.fragment:
+        raise ValueError(f"the URL of {name} holds a password or a #; AWS credentials are found the usual way")
+    options = dict(parse_qsl(url.query, keep_blank_values=True))
+    if unknown := sorted(options.keys() - SCHEMES[url.scheme]):
+        known = ", ".join(sorted(SCHEMES[url.scheme])) or "none"
+        raise ValueError(f"the URL of {name} has the unknown option {unknown[0]}; {url.scheme} knows {known}")
+    return TargetUrl(name, url.scheme, _place(name, url), options)
+
+
+def _place(name: str, url: SplitResult) -> str:
+    place = unquote(url.netloc + url.path)
+    if url.scheme == "file":
+        if url.netloc or not url.path.startswith("/") or url.path.endswith("/"):
+            raise ValueError(f"the URL of {name} needs an absolute path of a file, with three slashes: file:///etc/…")
+        return place
+    place = place.strip("/")
+    if url.scheme == "s3" and not all(place.partition("/")[::2]):
+        raise ValueError(f"the URL of {name} needs a bucket and a key: s3://bucket/key")
+    if not place:
+        raise ValueError(f"the URL of {name} needs the name of a secret: secretsmanager://name")
+    return place
+
+
+def _http_url(name: str) -> str:
+    text: str = env.str(name).rstrip("/")
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc or url.query or url.fragment:
+        raise ValueError("it has to be https://host or http://host, without user, query or #")
+    return text
+
+
+READERS: Mapping[str, Callable[[str], Any]] = {"targets": _targets, "http_url": _http_url}
 
 
 def read(name: str) -> Any:

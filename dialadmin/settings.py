@@ -156,6 +156,13 @@ AWS_REGION: str = environment.read("AWS_REGION")
 COGNITO_ENDPOINT_URL: str = environment.read("COGNITO_ENDPOINT_URL")
 SYNC_MAX_REMOVAL_SHARE: float = environment.read("SYNC_MAX_REMOVAL_SHARE")
 
+# --- Where releases go -----------------------------------------------------------------------------
+
+TARGETS: list[environment.TargetUrl] = environment.read("TARGETS")
+CORE_URL: str = environment.read("CORE_URL")
+CORE_ADMIN_TOKEN: str = environment.read("CORE_ADMIN_TOKEN")
+CORE_PROBE_KEY: str = environment.read("CORE_PROBE_KEY")
+
 # --- Headers ---------------------------------------------------------------------------------------
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
