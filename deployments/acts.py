@@ -2,16 +2,30 @@
 
 from dialadmin.history.registry import Act, register
 
-ACCESS_CHANGED = register(Act("deployment.access-changed", "Access changed", "changed the access of {target}"))
-ROLE_ATTACHED = register(Act("deployment.role-attached", "Role attached", "attached {after[role]} to {target}"))
-ROLE_DETACHED = register(Act("deployment.role-detached", "Role detached", "detached {before[role]} from {target}"))
-LIMIT_CHANGED = register(Act("limit.changed", "Limit changed", "changed the limit of {target}"))
-DEPLOYMENT_CREATED = register(Act("deployment.created", "Deployment created", "created {target}"))
-DEPLOYMENT_CHANGED = register(Act("deployment.changed", "Deployment changed", "changed {target}"))
-DEPLOYMENT_DELETED = register(Act("deployment.deleted", "Deployment deleted", "deleted {target}"))
-TARGET_VERSION_CHANGED = register(
+ON_DRAFT: set[str] = set()  # codes of the acts that change the draft, each of which raises its version by one
+
+
+def on_draft(act: Act) -> Act:
+    """Register an act that changes the draft."""
+    ON_DRAFT.add(act.code)
+    return register(act)
+
+
+ACCESS_CHANGED = on_draft(Act("deployment.access-changed", "Access changed", "changed the access of {target}"))
+ROLE_ATTACHED = on_draft(Act("deployment.role-attached", "Role attached", "attached {after[role]} to {target}"))
+ROLE_DETACHED = on_draft(Act("deployment.role-detached", "Role detached", "detached {before[role]} from {target}"))
+LIMIT_CHANGED = on_draft(Act("limit.changed", "Limit changed", "changed the limit of {target}"))
+DEPLOYMENT_CREATED = on_draft(Act("deployment.created", "Deployment created", "created {target}"))
+DEPLOYMENT_CHANGED = on_draft(Act("deployment.changed", "Deployment changed", "changed {target}"))
+DEPLOYMENT_DELETED = on_draft(Act("deployment.deleted", "Deployment deleted", "deleted {target}"))
+TARGET_VERSION_CHANGED = on_draft(
     Act("draft.target-version-changed", "Target version changed", "set the target version to Core {after[version]}")
 )
-IMPORTED = register(Act("draft.imported", "Settings imported", "imported settings: {note}"))
+IMPORTED = on_draft(Act("draft.imported", "Settings imported", "imported settings: {note}"))
 EXPORTED = register(Act("draft.exported", "Settings exported", "exported the settings: {note}"))
-SECRETS_ROTATED = register(Act("draft.secrets-rotated", "Secrets rotated", "encrypted the stored secrets anew"))
+SECRETS_ROTATED = on_draft(Act("draft.secrets-rotated", "Secrets rotated", "encrypted the stored secrets anew"))
+
+
+def edits() -> set[str]:
+    """Codes of the acts that change what an export says."""
+    return ON_DRAFT - {SECRETS_ROTATED.code}

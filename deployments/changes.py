@@ -7,19 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.core.render import render
-from deployments.core.secrets import map_secrets
+from deployments.core.secrets import map_secrets, mask_document
 from deployments.document import SECTIONS, DeploymentEntry, KeyEntry, Parts, RoleEntry
 
 MASK = "••••••••"
+LONGEST = 20_000  # characters of one value that are told; pages fold what is longer than a line
 
 
 @dataclass(frozen=True)
 class Detail:
-    """One changed field: its path in the entry, and its values as text (None: not there)."""
+    """One changed field: its path in the entry ("": all of it), and its values as text (None: not there)."""
 
     path: str
     before: str | None
     after: str | None
+
+    @property
+    def size(self) -> int:
+        """How many characters there are to show."""
+        return len(self.before or "") + len(self.after or "")
+
+    @property
+    def folded(self) -> bool:
+        """Whether it is too long to stand open on a page."""
+        return self.size > 200
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ def _deployments(before: Parts, after: Parts) -> list[Change]:
     for key in [*old, *(key for key in new if key not in old)]:
         one, other = old.get(key), new.get(key)
         access = "" if one and other and _roles_set(one) == _roles_set(other) else _access_words(one, other)
-        details = _details(_visible(one), _visible(other)) if one and other else ()
+        details = _details(_visible(one), _visible(other))
         if one is None or other is None or access or details:
             changes.append(Change(_state(one, other), key[0], key[1], access, details))
     return changes
@@ -83,9 +94,9 @@ def _access_words(before: DeploymentEntry | None, after: DeploymentEntry | None)
     return words(after or before) if (after or before) else ""  # type: ignore[arg-type]  # one of both is there
 
 
-def _visible(entry: DeploymentEntry | None) -> Mapping[str, Any]:
+def _visible(entry: DeploymentEntry | None) -> Any:
     if entry is None:
-        return {}
+        return _MISSING
     body = {key: value for key, value in entry.body.items() if key != "userRoles"}
     return map_secrets(SECTIONS[entry.kind][-1], body, _Hidden)
 
@@ -100,15 +111,15 @@ def _roles(before: Parts, after: Parts) -> list[Change]:
 
 
 def _keys(before: Parts, after: Parts) -> list[Change]:
-    def visible(key: KeyEntry) -> dict[str, Any]:
-        return map_secrets("keys", key.body, _Hidden)
+    def visible(key: KeyEntry | None) -> Any:
+        return _MISSING if key is None else map_secrets("keys", key.body, _Hidden)
 
     old = {key.secret: key for key in before.keys}
     new = {key.secret: key for key in after.keys}
     changes = []
     for secret in [*old, *(secret for secret in new if secret not in old)]:
         one, other = old.get(secret), new.get(secret)
-        details = _details(visible(one), visible(other)) if one and other else ()
+        details = _details(visible(one), visible(other))
         if one is None or other is None or details:
             known = other or one
             changes.append(Change(_state(one, other), "API key", known.project if known else "", "", details))
@@ -116,16 +127,22 @@ def _keys(before: Parts, after: Parts) -> list[Change]:
 
 
 def _sections(before: Parts, after: Parts) -> list[Change]:
-    return _named("section", before.frame, after.frame)
+    return _named("section", _masked_sections(before.frame), _masked_sections(after.frame))
+
+
+def _masked_sections(frame: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left of the document, fit to be shown: compared as it is, told with its secrets masked."""
+    masked = mask_document(frame)
+    return {name: value if masked[name] == value else _Told(value, masked[name]) for name, value in frame.items()}
 
 
 def _named(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     changes = []
     for name in [*old, *(name for name in new if name not in old)]:
-        if name not in old or name not in new:
-            changes.append(Change("added" if name in new else "removed", kind, name))
-        elif details := _details({"": old[name]}, {"": new[name]}):
-            changes.append(Change("changed", kind, name, "", details))
+        one, other = old.get(name, _MISSING), new.get(name, _MISSING)
+        if details := _details(one, other):
+            state = "added" if one is _MISSING else "removed" if other is _MISSING else "changed"
+            changes.append(Change(state, kind, name, "", details))
     return changes
 
 
@@ -145,7 +162,15 @@ class _Hidden:
     __hash__ = None  # type: ignore[assignment]  # a secret is no key
 
 
-def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Detail, ...]:
+class _Told(_Hidden):
+    """A value with secrets inside: compared as it is, shown masked."""
+
+    def __init__(self, value: Any, shown: Any) -> None:
+        super().__init__(value)
+        self.shown = shown
+
+
+def _details(before: Any, after: Any) -> tuple[Detail, ...]:
     found: list[Detail] = []
 
     def walk(path: str, one: Any, other: Any) -> None:
@@ -165,13 +190,13 @@ _MISSING = object()
 def _text(value: Any) -> str | None:
     if value is _MISSING:
         return None
-    if isinstance(value, _Hidden):
-        return MASK
     text = render({"value": _masked(value)}).strip()[len('{\n  "value": ') : -len("\n}")]
-    return text if len(text) <= 300 else f"{text[:300]}…"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… and {len(text) - LONGEST:,} characters more"
 
 
 def _masked(value: Any) -> Any:
+    if isinstance(value, _Told):
+        return value.shown
     if isinstance(value, _Hidden):
         return MASK
     if isinstance(value, Mapping):

@@ -223,6 +223,20 @@ VARIABLES: dict[str, Variable] = {
             "a-key-of-the-settings",
             default="",
         ),
+        Variable(
+            "FOUR_EYES",
+            "bool",
+            "Nobody releases a draft that they alone have edited since the last release.",
+            "true",
+            default=False,
+        ),
+        Variable(
+            "RELEASE_REMOVAL_SHARE",
+            "float",
+            "A release that takes access from more than this share of the people asks for its number to be typed.",
+            "0.1",
+            default=0.1,
+        ),
         Variable("LOG_LEVEL", "str", "DEBUG, INFO, WARNING or ERROR.", "INFO", default="INFO"),
     )
 }

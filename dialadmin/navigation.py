@@ -40,6 +40,8 @@ MENU: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Checks", "deployments:checks"),
             Page("Import", "deployments:import", Permission.EDIT),
             Page("Export", "deployments:export"),
+            Page("Review", "releases:review"),
+            Page("Releases", "releases:list"),
         ),
     ),
     ("Audit", (Page("History", "history:list"),)),

@@ -163,6 +163,11 @@ CORE_URL: str = environment.read("CORE_URL")
 CORE_ADMIN_TOKEN: str = environment.read("CORE_ADMIN_TOKEN")
 CORE_PROBE_KEY: str = environment.read("CORE_PROBE_KEY")
 
+# --- Releases --------------------------------------------------------------------------------------
+
+FOUR_EYES: bool = environment.read("FOUR_EYES")
+RELEASE_REMOVAL_SHARE: float = environment.read("RELEASE_REMOVAL_SHARE")
+
 # --- Headers ---------------------------------------------------------------------------------------
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -9,11 +9,13 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from deployments.models import Deployment, PendingImport
+from deployments.releases.actions import release
+from deployments.releases.reading import basis
 from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import Permission
 from dialadmin.secrets import encrypt
 from roles.models import Role, SyncRun, User
-from tests.deployments.factories import make_draft, make_user
+from tests.deployments.factories import TESTER, make_draft, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +59,13 @@ LISTED: dict[str, Permission | None] = {
     "deployments:export": READ,
     "deployments:export-download": RELEASE,
     "deployments:set-version": EDIT,
+    "releases:list": READ,
+    "releases:review": READ,
+    "releases:people": READ,
+    "releases:make": RELEASE,
+    "releases:detail": READ,
+    "releases:download": RELEASE,
+    "releases:restore": EDIT,
     "history:list": READ,
 }
 POST_ONLY = {
@@ -69,6 +78,8 @@ POST_ONLY = {
     "deployments:export-download",
     "deployments:set-version",
     "deployments:mend",
+    "releases:make",
+    "releases:download",
 }
 GUARDED = sorted(name for name, permission in LISTED.items() if permission)
 
@@ -93,6 +104,7 @@ def url_of(ada: Staff) -> Callable[[str], str]:
     user = make_user("grace", "analysts")
     run = SyncRun.objects.create(state="applied", by="test")
     pending = PendingImport.objects.create(payload=encrypt('[["a.json", "{}"]]'), draft_version=1, by=ada.sub)
+    made = release(note="first", by=TESTER, seen=str(basis()), typed="1")
     arguments: dict[str, object] = {
         "roles:detail": Role.objects.get(name="analysts").pk,
         "deployments:of-role": Role.objects.get(name="analysts").pk,
@@ -100,6 +112,7 @@ def url_of(ada: Staff) -> Callable[[str], str]:
         "deployments:of-user": user.pk,
         "roles:sync": run.pk,
         "deployments:import-preview": pending.pk,
+        **{f"releases:{page}": made.number for page in ("detail", "download", "restore")},
     }
 
     def address(name: str) -> str:
@@ -108,7 +121,8 @@ def url_of(ada: Staff) -> Callable[[str], str]:
         ):  # fmt: skip
             url = reverse(name, args=[Deployment.objects.get(name="gpt-4o").pk])
             return f"{url}?role=analysts" if name == "deployments:limit" else url
-        return reverse(name, args=[arguments[name]] if name in arguments else [])
+        url = reverse(name, args=[arguments[name]] if name in arguments else [])
+        return f"{url}?change=gains" if name == "releases:people" else url
 
     return address
 

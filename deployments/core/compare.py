@@ -11,6 +11,7 @@ from deployments.core.limits import Effective, effective
 from deployments.core.load import WINDOWS, Deployment, Limit, Settings
 
 Place = tuple[str, str]  # section and name of a deployment
+Pair = tuple[Deployment | None, Deployment | None]  # before and after; None: not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +78,24 @@ def _by_place(settings: Settings) -> dict[Place, Deployment]:
     return {(deployment.section, deployment.name): deployment for deployment in settings.deployments}
 
 
-def _pairs(before: Settings, after: Settings) -> Iterator[tuple[Place, Deployment | None, Deployment | None]]:
-    """Every deployment of either side with its counterpart."""
+def pairs(before: Settings, after: Settings) -> Iterator[Pair]:
+    """Every deployment of either side with its counterpart: those of the new settings, then those that are gone."""
     old, new = _by_place(before), _by_place(after)
     for place, deployment in new.items():
-        yield place, old.get(place), deployment
+        yield old.get(place), deployment
     for place, deployment in old.items():
         if place not in new:
-            yield place, deployment, None
+            yield deployment, None
 
 
 def _access_changes(before: Settings, after: Settings) -> Iterator[AccessChange]:
-    for (section, name), old, new in _pairs(before, after):
+    for old, new in pairs(before, after):
         old_roles = old.user_roles if old else None
         new_roles = new.user_roles if new else None
         if old is not None and new is not None and old_roles == new_roles:
             continue
         yield AccessChange(
-            section,
-            name,
+            *place_of(old, new),
             access(old) if old else None,
             access(new) if new else None,
             added=tuple(sorted((new_roles or frozenset()) - (old_roles or frozenset()))),
@@ -121,13 +121,22 @@ def _limit_changes(before: Settings, after: Settings) -> Iterator[LimitChange]:
 
 
 def _effects(before: Settings, after: Settings, role_sets: list[frozenset[str]]) -> Iterator[Effect]:
-    for _, old, new in _pairs(before, after):
-        if not _may_differ(before, after, old, new):
-            continue
+    for old, new in differing(before, after):
         for roles in role_sets:
-            effect = _effect(before, after, old, new, roles)
-            if effect is not None:
-                yield effect
+            found = effect(before, after, old, new, roles)
+            if found is not None:
+                yield found
+
+
+def differing(before: Settings, after: Settings) -> Iterator[Pair]:
+    """The pairs in which anybody can notice a difference."""
+    return ((old, new) for old, new in pairs(before, after) if _may_differ(before, after, old, new))
+
+
+def place_of(old: Deployment | None, new: Deployment | None) -> Place:
+    subject = new or old
+    assert subject is not None  # noqa: S101 - one of a pair always exists
+    return (subject.section, subject.name)
 
 
 def _may_differ(before: Settings, after: Settings, old: Deployment | None, new: Deployment | None) -> bool:
@@ -142,24 +151,33 @@ def _may_differ(before: Settings, after: Settings, old: Deployment | None, new: 
     )
 
 
-def _effect(
+def effect(
     before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, roles: frozenset[str]
 ) -> Effect | None:
+    """What it means for everyone with exactly these roles that `old` becomes `new`; None: nothing."""
     had, has = reach(before, old, roles), reach(after, new, roles)
-    subject = new or old
-    assert subject is not None  # noqa: S101 - one of a pair always exists
-    if (had is None) != (has is None):
-        return Effect(roles, subject.section, subject.name, "loses" if has is None else "gains")
-    if had is None or has is None or had.limit == has.limit:
+    found = difference(had, has)
+    if found is None:
+        return None
+    section, name = place_of(old, new)
+    kind, raised, lowered = found
+    return Effect(roles, section, name, kind, raised, lowered)
+
+
+Difference = tuple[Literal["gains", "loses", "limit"], tuple[str, ...], tuple[str, ...]]
+
+
+def difference(had: Effective | None, has: Effective | None) -> Difference | None:
+    """Kind, raised and lowered windows of an Effect, from two results of `reach`; None: the same."""
+    if had is None or has is None:
+        return None if had is has else ("loses" if has is None else "gains", (), ())
+    if had.limit == has.limit:
         return None
     changed = list(zip(WINDOWS, had.limit, has.limit, strict=True))
-    return Effect(
-        roles,
-        subject.section,
-        subject.name,
+    return (
         "limit",
-        raised=tuple(window for window, one, other in changed if other > one),
-        lowered=tuple(window for window, one, other in changed if other < one),
+        tuple(window for window, one, other in changed if other > one),
+        tuple(window for window, one, other in changed if other < one),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.utils import timezone
 
-from deployments import actions, exports
-from deployments.releases import acts, reading
+from deployments import actions, draft, exports
+from deployments.changes import compare, summary
+from deployments.document import split
+from deployments.releases import acts, drafts, reading
 from deployments.releases.models import Release
 from dialadmin.history.recorder import Actor, Target, record
 from dialadmin.secrets import encrypt
@@ -17,6 +20,18 @@ class ReleaseRefusedError(Exception):
 
 class StaleReviewError(ReleaseRefusedError):
     """The draft, the pool or the last release has changed since the review was shown."""
+
+
+class UnchangedError(ReleaseRefusedError):
+    """The release would be the last one over again."""
+
+
+class FourEyesError(ReleaseRefusedError):
+    """FOUR_EYES is set, and the releaser alone has edited the draft since the last release."""
+
+
+class NumberNotTypedError(ReleaseRefusedError):
+    """The release opens something to everyone, or takes access from many, and its number was not typed."""
 
 
 class NoteMissingError(ReleaseRefusedError):
@@ -36,13 +51,25 @@ def release(*, note: str, by: Actor, seen: str, typed: str | None = None) -> Rel
     """
     if not note.strip():
         raise NoteMissingError("Write a note: what changes, and why. It stays with the release.")
-    with actions.changing() as draft:
+    with actions.changing() as row:
         basis = reading.basis()
         if seen != str(basis):
             raise StaleReviewError(
                 "The draft or the pool has changed since this review was shown. Read the new one, then release it."
             )
+        if alone(by):
+            raise FourEyesError(
+                "You alone have edited the draft since the last release, and FOUR_EYES asks for two people. "
+                "Ask another publisher to read the review and release it."
+            )
         export = exports.export()
+        told = drafts.draft_review()
+        if told.unchanged:
+            raise UnchangedError(f"The draft is what release {told.against} says already: there is nothing to release.")
+        if told.risks and (typed or "").strip() != str(told.number):
+            raise NumberNotTypedError(
+                f"{' '.join(told.risks)} Type {told.number}, the number of the new release, to say that this is meant."
+            )
         made = Release.objects.create(
             number=basis.number + 1,
             created_at=timezone.now(),
@@ -52,17 +79,54 @@ def release(*, note: str, by: Actor, seen: str, typed: str | None = None) -> Rel
             digest=export.digest,
             payload=encrypt(export.data.decode()),
             target_version=str(export.version),
-            draft_version=draft.version,
+            draft_version=row.version,
             sync_id=basis.sync_id or None,
+            restored_from=drafts.restored_from(),
         )
         record(
             acts.RELEASED,
             by=by,
             target=target(made),
-            after={"number": made.number, "sha256": made.digest, "target_version": made.target_version},
+            after={
+                "number": made.number,
+                "sha256": made.digest,
+                "target_version": made.target_version,
+                **({"restored_from": made.restored_from} if made.restored_from else {}),
+            },
             note=made.note,
         )
         return made
+
+
+def alone(by: Actor) -> bool:
+    """Whether FOUR_EYES keeps this person from releasing: nobody else has edited since the last release.
+
+    Commands are nobody: whoever may start one could be the same person.
+    """
+    if not settings.FOUR_EYES:
+        return False
+    return {who for who, _ in drafts.edits_since_last_release() if not who.startswith("command:")} == {by.id}
+
+
+def restore(*, release: Release, by: Actor, version: int) -> bool:
+    """Make the draft what a release says; False when it says so already. Release it then as a new number.
+
+    `version` is the draft's, as the review showed it; raises actions.ConflictError when the draft has moved on.
+    The target version stays: it tells which Core runs, not what was released.
+    """
+    parts = split(reading.document(release))
+    changes = compare(draft.read(), parts)
+    if not changes:
+        return False
+    actions.replace_draft(
+        parts=parts,
+        by=by,
+        note=release.note,
+        summary={"number": release.number, "sha256": release.digest, **summary(changes)},
+        version=version,
+        act=acts.RESTORED,
+    )
+    return True
 
 
 def record_download(*, release: Release, by: Actor) -> None:

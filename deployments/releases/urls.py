@@ -1,7 +1,17 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from deployments.releases import views
 
 app_name = "releases"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.release_list, name="list"),
+    path("review/", views.review_page, name="review"),
+    path("review/people/", views.people_page, name="people"),
+    path("new/", views.make, name="make"),
+    path("<int:number>/", views.release_detail, name="detail"),
+    path("<int:number>/download/", views.download, name="download"),
+    path("<int:number>/restore/", views.restore, name="restore"),
+]

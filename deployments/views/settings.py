@@ -23,6 +23,8 @@ from deployments.core.text import SettingsError
 from deployments.core.versions import Version
 from deployments.forms import ImportForm, VersionForm
 from deployments.models import PendingImport
+from deployments.releases import drafts
+from deployments.releases.presentation import told_context
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
@@ -31,7 +33,6 @@ from dialadmin.secrets import decrypt, encrypt
 from roles.models import ApiKey
 
 PENDING_FOR = timedelta(days=1)
-SHOWN_CHANGES = 200
 
 
 @require_http_methods(["GET", "POST"])
@@ -114,13 +115,7 @@ def import_preview(request: StaffRequest, pk: UUID) -> HttpResponse:
         {
             "names": names,
             "preview": preview,
-            "changes": preview.changes[:SHOWN_CHANGES],
-            "more": max(0, len(preview.changes) - SHOWN_CHANGES),
-            "counts": {
-                state: sum(1 for change in preview.changes if change.state == state)
-                for state in ("added", "changed", "removed")
-            },
-            "access_changes": [change for change in preview.changes if change.access and change.state == "changed"],
+            **told_context(drafts.of_parts(preview.parts) if preview.changes else None, preview.changes),
             "draft_version": row.version,
         },
     )

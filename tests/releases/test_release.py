@@ -28,7 +28,8 @@ def draft() -> None:
 
 def release(note: str = "why", **options: str) -> Release:
     """Release the draft as somebody does who has just read its review."""
-    return actions.release(note=note, by=TESTER, **{"seen": str(reading.basis()), **options})
+    basis = reading.basis()
+    return actions.release(note=note, by=TESTER, **{"seen": str(basis), "typed": str(basis.number + 1), **options})
 
 
 def test_a_release_holds_the_exact_bytes_of_the_export() -> None:
