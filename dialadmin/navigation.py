@@ -47,12 +47,43 @@ MENU: tuple[tuple[str, tuple[Page, ...]], ...] = (
     ("Audit", (Page("History", "history:list"),)),
 )
 
+# Pages that the search finds besides those of the menu.
+FOUND: tuple[Page, ...] = (
+    Page("New deployment", "deployments:create", Permission.EDIT),
+    Page("New role", "roles:create", Permission.EDIT),
+    Page("My account", "accounts:me"),
+)
+
+# Other words under which the search finds a page, by the name of its URL.
+KEYWORDS: dict[str, tuple[str, ...]] = {
+    "home": ("overview", "dashboard", "start"),
+    "roles:list": ("groups", "cognito groups"),
+    "roles:users": ("people", "persons", "members"),
+    "roles:syncs": ("sync now", "synchronise", "read the pool", "cognito", "refresh"),
+    "roles:create": ("create role", "add role"),
+    "deployments:list": ("models", "applications", "addons", "assistants", "catalogue"),
+    "deployments:create": ("create deployment", "add model", "new model"),
+    "deployments:keys": ("projects", "programs"),
+    "deployments:checks": ("findings", "validate", "errors", "warnings", "problems"),
+    "deployments:import": ("upload", "import settings", "merge"),
+    "deployments:export": ("download", "export settings", "target version", "core version"),
+    "history:list": ("audit log", "changes", "who did what", "log"),
+    "accounts:me": ("level", "permissions", "session", "sign out"),
+}
+
+
+def pages() -> list[Page]:
+    """Every page that the search finds by name."""
+    return [*(page for _, group in MENU for page in group), *FOUND]
+
 
 def menu(staff: Staff, path: str) -> list[Group]:
-    """The menu of this member of staff; the longest URL that `path` begins with is marked as current."""
+    """The menu of this member of staff; the longest URL that `path` is at or below is marked as current."""
     groups = [
         (label, [(page.label, reverse(page.url_name)) for page in pages if staff.may(page.permission)])
         for label, pages in MENU
     ]
-    current = max((url for _, items in groups for _, url in items if path.startswith(url)), key=len, default="")
+    home = reverse("home")  # begins every path, so it is current on itself alone
+    below = [url for _, items in groups for _, url in items if path.startswith(url) and url != home]
+    current = max(below, key=len, default=home if path == home else "")
     return [Group(label, [Item(text, url, url == current) for text, url in items]) for label, items in groups if items]

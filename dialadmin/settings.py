@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "dialadmin.apps.DialadminConfig",
     "dialadmin.accounts",
     "dialadmin.history",
+    "dialadmin.search",
     "dialadmin.demo",
     "roles",
     "deployments",

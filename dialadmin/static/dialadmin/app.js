@@ -42,17 +42,67 @@
     if (choice) choice.checked = true;
   });
 
-  // "/" puts the cursor into the search of the page, unless somebody is typing.
-  document.addEventListener("keydown", function (event) {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-    const search = document.querySelector('[data-shortcut="/"]');
-    if (search) {
+  // "/" and Ctrl-K open the search from everywhere; "/" not while somebody is typing.
+  const finder = document.getElementById("finder");
+  if (finder) {
+    const query = finder.querySelector("input");
+    const results = document.getElementById("finder-results");
+
+    const open = function () {
+      if (!finder.open) finder.showModal();
+      query.select();
+    };
+    const links = function () { return Array.from(results.querySelectorAll("[data-found]")); };
+
+    document.addEventListener("keydown", function (event) {
+      const command = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+      const typing = event.target.closest("input, textarea, select, [contenteditable]");
+      const slash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !typing;
+      if (!command && !slash) return;
       event.preventDefault();
-      search.focus();
-      search.select();
-    }
-  });
+      open();
+    });
+    document.addEventListener("click", function (event) {
+      if (!event.target.closest("[data-finder-open]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      open();
+    });
+    finder.addEventListener("click", function (event) {
+      if (event.target === finder) finder.close(); // a click beside it
+    });
+    finder.addEventListener("keydown", function (event) {
+      if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+      const all = [query].concat(links());
+      const at = all.indexOf(document.activeElement);
+      const next = at + (event.key === "ArrowDown" ? 1 : -1);
+      event.preventDefault();
+      all[Math.min(Math.max(next, 0), all.length - 1)].focus();
+    });
+    // Enter opens the best hit, once the hits are those of what stands in the field.
+    let waiting = false;
+    const openBest = function () {
+      const best = links()[0];
+      if (best) window.location.assign(best.href);
+    };
+    finder.addEventListener("submit", function (event) {
+      if (!query.value.trim()) { event.preventDefault(); return; }
+      if (results.dataset.of === query.value) {
+        if (links().length) { event.preventDefault(); openBest(); }
+        return;
+      }
+      event.preventDefault();
+      waiting = true;
+    });
+    document.addEventListener("htmx:afterSwap", function (event) {
+      if (event.detail.target !== results) return;
+      results.dataset.of = event.detail.requestConfig.parameters.get ? event.detail.requestConfig.parameters.get("q") : event.detail.requestConfig.parameters.q;
+      if (waiting && results.dataset.of === query.value) {
+        waiting = false;
+        openBest();
+      }
+    });
+    finder.addEventListener("close", function () { waiting = false; });
+  }
 
   // A second click on a form that is on its way does nothing.
   document.addEventListener("submit", function (event) {
