@@ -11,6 +11,7 @@ from deployments.core.secrets import map_secrets, mask_document
 from deployments.document import SECTIONS, DeploymentEntry, KeyEntry, Parts, RoleEntry
 
 MASK = "••••••••"
+_MODELLED = {*(path[0] for path in SECTIONS.values()), "roles", "keys"}
 LONGEST = 20_000  # characters of one value that are told; pages fold what is longer than a line
 
 
@@ -133,7 +134,11 @@ def _sections(before: Parts, after: Parts) -> list[Change]:
 def _masked_sections(frame: Mapping[str, Any]) -> dict[str, Any]:
     """What is left of the document, fit to be shown: compared as it is, told with its secrets masked."""
     masked = mask_document(frame)
-    return {name: value if masked[name] == value else _Told(value, masked[name]) for name, value in frame.items()}
+    return {
+        name: value if masked[name] == value else _Told(value, masked[name])
+        for name, value in frame.items()
+        if value != {} or name not in _MODELLED  # an empty frame of what is told entry by entry
+    }
 
 
 def _named(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:

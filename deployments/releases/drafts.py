@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -16,12 +17,14 @@ from deployments.checks import people_of_groups
 from deployments.core.check import check
 from deployments.core.findings import Finding
 from deployments.core.load import load
+from deployments.core.render import render
 from deployments.core.versions import Version
-from deployments.document import Parts, join, split
+from deployments.document import SECTIONS, Parts, join, split
+from deployments.models import Deployment
 from deployments.releases import acts, reading
 from deployments.releases.models import Release
 from deployments.releases.people import directory
-from deployments.releases.review import Review, review
+from deployments.releases.review import Line, Review, review
 from dialadmin.history.models import Entry
 from roles.models import SyncRun
 
@@ -42,7 +45,7 @@ class DraftReview:
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
     risks: tuple[str, ...]
-    same_version: bool
+    same_bytes: bool
 
     @property
     def against(self) -> int:
@@ -60,7 +63,7 @@ class DraftReview:
     @property
     def unchanged(self) -> bool:
         """A release would be the last one over again."""
-        return bool(self.against) and not self.changes and self.same_version
+        return self.same_bytes
 
 
 def draft_review() -> DraftReview:
@@ -88,7 +91,9 @@ def _review(basis: reading.Basis) -> DraftReview:
         changes=tuple(compare(split(before), parts)),
         findings=tuple(check(after, Version.parse(version), people=people_of_groups())),
         risks=tuple(_risks(told)) if told else (),
-        same_version=last is not None and last.target_version == version,
+        same_bytes=last is not None
+        and last.target_version == version
+        and last.digest == hashlib.sha256(render(after).encode()).hexdigest(),
     )
 
 
@@ -105,6 +110,27 @@ def of_parts(parts: Parts) -> Review | None:
     """What it means for the people of today that the draft becomes these parts."""
     version = draft.current().target_version
     return between(draft.document(), version, join(parts), version)
+
+
+def of_access(deployment: Deployment, roles: tuple[str, ...] | None) -> Line | None:
+    """What it means for the people of today that a deployment gets these `userRoles` (None: open to everyone).
+
+    None where nothing changes for anybody, or Core refuses the draft as it is.
+    """
+    loaded = load(draft.document(), Version.parse(draft.current().target_version)).settings
+    if loaded is None:
+        return None
+    section = SECTIONS[deployment.kind][-1]
+    after = replace(
+        loaded,
+        deployments=tuple(
+            replace(one, user_roles=None if roles is None else frozenset(roles))
+            if (one.section, one.name) == (section, deployment.name)
+            else one
+            for one in loaded.deployments
+        ),
+    )
+    return review(loaded, after, directory().people).line(section, deployment.name)
 
 
 def _risks(told: Review) -> list[str]:

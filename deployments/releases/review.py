@@ -98,7 +98,8 @@ class Line:
     @property
     def closes(self) -> bool:
         """Nobody may call it any more."""
-        return self.access is not None and self.access.before != "closed" and self.access.after in ("closed", None)
+        change = self.access
+        return change is not None and change.before in ("open", "restricted") and change.after in ("closed", None)
 
     @property
     def weight(self) -> int:

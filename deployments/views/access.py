@@ -18,7 +18,8 @@ from deployments.core.versions import Version, shape
 from deployments.forms import AccessForm, AttachForm, LimitForm
 from deployments.limits import state
 from deployments.models import Deployment, Limit
-from deployments.querysets import people_of_deployments, people_of_roles
+from deployments.querysets import people_of_roles
+from deployments.releases import drafts
 from deployments.views.catalog import back_to, detail_context, numbers_of
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
@@ -26,6 +27,7 @@ from dialadmin.history.recorder import Actor
 from roles.models import Role, User
 
 DEFAULT_ROLE = "default"  # the role whose limits are the fallback of all others (core-semantics 3.1)
+MANY = 10  # people who lose something at once: from here on it is asked first, below it can be undone
 WORDS = {"open": "open to everyone", "restricted": "restricted to its roles", "closed": "closed"}
 
 
@@ -46,7 +48,8 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
         messages.error(request, "No role is attached, so restricting it would close it. Attach a role first.")
         return back_to(deployment)
     if request.POST.get("confirmed") != access:
-        everyone = User.objects.filter(enabled=True, gone_at=None).count()
+        roles = list(deployment.roles.order_by("name"))
+        wanted = None if access == Deployment.Access.OPEN else tuple(role.name for role in roles)
         return render(
             request,
             "deployments/confirm_access.html",
@@ -54,9 +57,9 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
                 "deployment": deployment,
                 "access": access,
                 "words": WORDS[access],
-                "people": people_of_deployments([pk]).get(pk, 0),
-                "everyone": everyone,
-                "roles": deployment.roles.order_by("name"),
+                "everyone": User.objects.filter(enabled=True, gone_at=None).count(),
+                "roles": roles,
+                "line": drafts.of_access(deployment, () if access == Deployment.Access.CLOSED else wanted),
             },
         )
     actions.set_access(
@@ -88,8 +91,7 @@ def attach(request: StaffRequest, pk: int) -> HttpResponse:
                 "name": name,
                 "unknown": role is None,
                 "near": near or _nearest(name),
-                "people": people_of_roles([role.pk]).get(role.pk, 0) if role else 0,
-                "everyone": User.objects.filter(enabled=True, gone_at=None).count(),
+                "line": drafts.of_access(deployment, (name,)) if deployment.access == Deployment.Access.OPEN else None,
             },
         )
     if actions.attach_role(deployment=deployment, role_name=name, by=Actor.staff(request.user)):
@@ -109,16 +111,20 @@ def _nearest(name: str) -> Role | None:
 @require_POST
 @require(Permission.EDIT)
 def detach(request: StaffRequest, pk: int) -> HttpResponse:
-    """Detach a role. The last one closes the deployment, which is confirmed; the others can be undone."""
+    """Detach a role. What closes the deployment, or takes it from many, is confirmed; the rest can be undone."""
     deployment = get_object_or_404(Deployment, pk=pk)
     role = get_object_or_404(Role, name=request.POST.get("role", ""))
-    last = deployment.access == Deployment.Access.RESTRICTED and deployment.attachments.count() == 1
-    if last and request.POST.get("confirmed") != role.name:
-        return render(
-            request,
-            "deployments/confirm_detach.html",
-            {"deployment": deployment, "role": role, "people": people_of_roles([role.pk]).get(role.pk, 0)},
-        )
+    left = list(deployment.roles.exclude(pk=role.pk).values_list("name", flat=True))
+    restricted = deployment.access == Deployment.Access.RESTRICTED
+    last = restricted and not left and deployment.attachments.filter(role=role).exists()
+    if restricted and request.POST.get("confirmed") != role.name:
+        line = drafts.of_access(deployment, tuple(left))
+        if last or (line is not None and line.loses.bit_count() >= MANY):
+            return render(
+                request,
+                "deployments/confirm_detach.html",
+                {"deployment": deployment, "role": role, "last": last, "line": line},
+            )
     if actions.detach_role(deployment=deployment, role_name=role.name, by=Actor.staff(request.user)):
         after = "It is closed now: nobody reaches it." if last else ""
         messages.success(request, undo_message(request, deployment, role.name, after))

@@ -149,12 +149,22 @@ def test_detaching_the_last_role_asks_and_then_closes(editor: Client) -> None:
     assert user_roles("gpt-4o") == []
 
 
+def test_detaching_a_role_that_gives_it_to_many_asks_first(editor: Client) -> None:
+    for number in range(10):
+        make_user(f"analyst-{number}", "analysts")
+    response = editor.post(url("detach"), {"role": "analysts"})
+    assert "people lose it" in response.content.decode()
+    assert user_roles("gpt-4o") == ["analysts", "engineers"]
+    editor.post(url("detach"), {"role": "analysts", "confirmed": "analysts"})
+    assert user_roles("gpt-4o") == ["engineers"]
+
+
 @pytest.mark.parametrize(
     ("name", "access", "words"),
     [
-        ("gpt-4o", "open", "All 3 people of the pool gain it"),
+        ("gpt-4o", "open", "1 person gains it"),
         ("gpt-4o", "closed", "2 people lose it"),
-        ("gpt-4o-mini", "closed", "All 3 people of the pool lose it"),
+        ("gpt-4o-mini", "closed", "3 people lose it"),
     ],
 )
 def test_a_change_of_access_says_who_gains_or_loses_before_it_is_made(
