@@ -1,19 +1,23 @@
-"""The state of a list page, read from the query string: search, filters, sort, page. The URL is the state."""
+"""The state of a list page, read from the query string: search, filters, sort, page, columns. The URL is the state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, Generic, Self, TypeVar
 
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, QueryDict, StreamingHttpResponse
+
+from dialadmin.spreadsheet import csv_response
 
 M = TypeVar("M", bound=Model)
 
 PAGE_SIZES = (25, 50, 100)
+CSV_BATCH = 500  # rows that a CSV file is made of at a time
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,21 @@ class Filter:
 
 
 @dataclass(frozen=True)
+class Column:
+    """One column that may be shown or hidden. `value` gives its cell of the CSV file, out of a row.
+
+    The first column of a list names the row and is always shown. `sort` is the name of a sort of the list.
+    """
+
+    name: str
+    label: str
+    value: Callable[[Any], object]
+    sort: str = ""
+    css: str = ""
+    shown: bool = True  # unless the URL says otherwise
+
+
+@dataclass(frozen=True)
 class Pill:
     """An active filter, and the query string without it."""
 
@@ -41,7 +60,8 @@ class Pill:
 class Listing(Generic[M]):
     """One page of a queryset. Unknown filters, sorts and pages fall back to the nearest that exists.
 
-    Three queries at most, whatever the number of rows: the total, the rows, and what they prefetch.
+    Three queries at most, whatever the number of rows: the total, the rows, and what they prefetch; and those of
+    `prepare`, which is given the rows that are to be shown, to set on them what no annotation can count cheaply.
     """
 
     def __init__(
@@ -53,11 +73,21 @@ class Listing(Generic[M]):
         sorts: Mapping[str, str],
         default_sort: str,
         filters: Sequence[Filter] = (),
+        columns: Sequence[Column] = (),
+        prepare: Callable[[list[M]], None] | None = None,
     ) -> None:
         self.params = params
         self.searchable = bool(search)
         self.sorts = sorts
         self.filters = filters
+        self.columns = columns
+        self.prepare = prepare
+        asked_columns = set(params.getlist("columns")) & {column.name for column in columns}
+        self.shown = {
+            column.name
+            for number, column in enumerate(columns)
+            if number == 0 or (column.name in asked_columns if asked_columns else column.shown)
+        }
         self.q = params.get("q", "").strip()
         asked = params.get("sort", "")
         self.sort = asked if asked.lstrip("-") in sorts else default_sort
@@ -88,8 +118,19 @@ class Listing(Generic[M]):
         sorts: Mapping[str, str],
         default_sort: str,
         filters: Sequence[Filter] = (),
+        columns: Sequence[Column] = (),
+        prepare: Callable[[list[M]], None] | None = None,
     ) -> Self:
-        return cls(request.GET, queryset, search=search, sorts=sorts, default_sort=default_sort, filters=filters)
+        return cls(
+            request.GET,
+            queryset,
+            search=search,
+            sorts=sorts,
+            default_sort=default_sort,
+            filters=filters,
+            columns=columns,
+            prepare=prepare,
+        )
 
     @cached_property
     def total(self) -> int:
@@ -115,7 +156,60 @@ class Listing(Generic[M]):
     @cached_property
     def rows(self) -> list[M]:
         start = (self.page - 1) * self.size
-        return list(self.queryset[start : start + self.size])
+        return self._prepared(self.queryset[start : start + self.size])
+
+    def _prepared(self, rows: QuerySet[M] | Iterator[M]) -> list[M]:
+        found = list(rows)
+        if self.prepare and found:
+            self.prepare(found)
+        return found
+
+    @property
+    def shown_columns(self) -> list[Column]:
+        return [column for column in self.columns if column.name in self.shown]
+
+    @property
+    def column_choices(self) -> list[tuple[Column, bool]]:
+        """The columns that may be hidden, and whether they are shown."""
+        return [(column, column.name in self.shown) for column in self.columns[1:]]
+
+    @property
+    def wants_csv(self) -> bool:
+        return bool(self.columns) and self.params.get("format") == "csv"
+
+    def csv(self, filename: str) -> StreamingHttpResponse:
+        """Every row that the search and filters leave, not of this page alone, in the columns that are shown."""
+
+        def lines() -> Iterator[list[object]]:
+            rows = self.queryset.iterator(CSV_BATCH)
+            while batch := self._prepared(islice(rows, CSV_BATCH)):
+                yield from ([column.value(row) for column in self.shown_columns] for row in batch)
+
+        return csv_response(filename, [column.label for column in self.shown_columns], lines())
+
+    @property
+    def csv_query(self) -> str:
+        return self.query(format="csv", page=None, size=None)
+
+    def state(self, *without: str) -> list[tuple[str, str]]:
+        """The parameters of this state, for the hidden fields of a form that changes those in `without`."""
+        gone = {*without, "page", "format"}
+        return [(name, value) for name, values in self.params.lists() if name not in gone for value in values]
+
+    @property
+    def state_of_search(self) -> list[tuple[str, str]]:
+        return self.state("q", *(f.param for f in self.filters))
+
+    @property
+    def state_of_columns(self) -> list[tuple[str, str]]:
+        return self.state("columns")
+
+    @property
+    def size_links(self) -> list[tuple[int, str]]:
+        """The page sizes that would make a difference, each with its query string; none for a short list."""
+        if self.total <= PAGE_SIZES[0]:
+            return []
+        return [(size, self.query(size=size, page=None)) for size in PAGE_SIZES]
 
     @property
     def first(self) -> int:
@@ -150,12 +244,13 @@ class Listing(Generic[M]):
         return found
 
     @property
-    def fields(self) -> list[tuple[Filter, str]]:
-        return [(f, self.chosen.get(f.param, "")) for f in self.filters]
+    def cleared_query(self) -> str:
+        """The query string without search and filters; columns and sort stay."""
+        return self.query(q=None, page=None, **{f.param: None for f in self.filters})
 
     @property
-    def sort_param(self) -> str:
-        return self.params.get("sort", "")
+    def fields(self) -> list[tuple[Filter, str]]:
+        return [(f, self.chosen.get(f.param, "")) for f in self.filters]
 
     @property
     def previous_query(self) -> str:

@@ -67,6 +67,8 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "deployments:checks": ("findings", "validate", "errors", "warnings", "problems"),
     "deployments:import": ("upload", "import settings", "merge"),
     "deployments:export": ("download", "export settings", "target version", "core version"),
+    "releases:list": ("versions", "restore", "published"),
+    "releases:review": ("what changes", "release the draft", "publish", "diff"),
     "history:list": ("audit log", "changes", "who did what", "log"),
     "accounts:me": ("level", "permissions", "session", "sign out"),
 }

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from operator import attrgetter, methodcaller
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
-from django.http import HttpResponse
+from django.http.response import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
-from dialadmin.listing import Filter, Listing
+from dialadmin.listing import Column, Filter, Listing
 from roles import actions
 from roles.cognito import provider_prefix
 from roles.forms import AllowRemovalsForm, RoleForm
@@ -49,7 +50,7 @@ def freshness() -> dict[str, SyncRun | None]:
 
 @require_GET
 @require(Permission.READ)
-def role_list(request: StaffRequest) -> HttpResponse:
+def role_list(request: StaffRequest) -> HttpResponseBase:
     """All roles. Groups that Cognito made for identity providers are listed when they are searched or asked for."""
     made_for_provider = Q(name__startswith=provider_prefix()) & ~Q(pool=Role.Pool.NONE)
     keys = ApiKey.roles.through._default_manager.filter(role=OuterRef("pk")).order_by().values("role")
@@ -66,7 +67,7 @@ def role_list(request: StaffRequest) -> HttpResponse:
         request,
         roles,
         search=("name__icontains", "description__icontains"),
-        sorts={"name": "name", "people": "people", "keys": "keys"},
+        sorts={"name": "name", "people": "people", "keys": "keys", "precedence": "precedence"},
         default_sort="name",
         filters=(
             Filter(
@@ -81,7 +82,17 @@ def role_list(request: StaffRequest) -> HttpResponse:
                 "kind",
             ),
         ),
+        columns=(
+            Column("name", "Name", attrgetter("name"), "name"),
+            Column("description", "Description", attrgetter("description"), shown=False),
+            Column("pool", "In the pool", methodcaller("get_pool_display")),
+            Column("people", "People", attrgetter("people"), "people", css="number"),
+            Column("keys", "API keys", attrgetter("keys"), "keys", css="number"),
+            Column("precedence", "Precedence", attrgetter("precedence"), "precedence", css="number", shown=False),
+        ),
     )
+    if listing.wants_csv:
+        return listing.csv("roles.csv")
     return render(request, "roles/list.html", {"listing": listing, "hidden": hidden, **freshness()})
 
 
@@ -100,9 +111,14 @@ def role_create(request: StaffRequest) -> HttpResponse:
     return render(request, "roles/form.html", {"form": form}, status=400 if form.errors else 200)
 
 
+def state_of(user: User) -> str:
+    """Gone, enabled or disabled, as a badge says it."""
+    return "gone" if user.gone_at else "enabled" if user.enabled else "disabled"
+
+
 @require_GET
 @require(Permission.READ)
-def role_detail(request: StaffRequest, pk: int) -> HttpResponse:
+def role_detail(request: StaffRequest, pk: int) -> HttpResponseBase:
     """One role with its people: those of today, or with `?members=earlier` those whose membership has ended."""
     role = get_object_or_404(Role, pk=pk)
     ended = Q(until__isnull=False) | Q(user__gone_at__isnull=False)
@@ -116,16 +132,32 @@ def role_detail(request: StaffRequest, pk: int) -> HttpResponse:
         request,
         of_role.filter(ended if earlier else ~ended).select_related("user"),
         search=("user__username__icontains", "user__email__icontains", "user__name__icontains"),
-        sorts={"name": "user__name", "since": "since", "until": "until"},
+        sorts={
+            "name": "user__name",
+            "email": "user__email",
+            "username": "user__username",
+            "since": "since",
+            "until": "until",
+        },
         default_sort="-until" if earlier else "name",
+        columns=(
+            Column("name", "Name", attrgetter("user"), "name"),
+            Column("email", "Email", attrgetter("user.email"), "email", shown=False),
+            Column("username", "Username", attrgetter("user.username"), "username", shown=False),
+            Column("state", "State", lambda row: state_of(row.user)),
+            Column("since", "Since", attrgetter("since"), "since"),
+            *([Column("until", "Until", attrgetter("until"), "until")] if earlier else []),
+        ),
     )
+    if listing.wants_csv:
+        return listing.csv("people-of-role.csv")
     context = {"role": role, "listing": listing, "counts": counts, "earlier": earlier, "api_keys": role.api_keys.all()}
     return render(request, "roles/detail.html", context)
 
 
 @require_GET
 @require(Permission.READ)
-def user_list(request: StaffRequest) -> HttpResponse:
+def user_list(request: StaffRequest) -> HttpResponseBase:
     state = Case(
         When(gone_at__isnull=False, then=Value("gone")),
         When(enabled=True, then=Value("enabled")),
@@ -136,12 +168,30 @@ def user_list(request: StaffRequest) -> HttpResponse:
         request,
         User.objects.annotate(state=state, groups=Count("memberships", filter=current)),
         search=("username__icontains", "email__icontains", "name__icontains", "sub__iexact"),
-        sorts={"name": "name", "username": "username", "groups": "groups"},
+        sorts={
+            "name": "name",
+            "email": "email",
+            "username": "username",
+            "groups": "groups",
+            "created": "pool_created_at",
+        },
         default_sort="name",
         filters=(
             Filter("state", "State", (("enabled", "Enabled"), ("disabled", "Disabled"), ("gone", "Gone")), "state"),
         ),
+        columns=(
+            Column("name", "Name", str, "name"),
+            Column("email", "Email", attrgetter("email"), "email", shown=False),
+            Column("username", "Username", attrgetter("username"), "username"),
+            Column("sub", "Subject", attrgetter("sub"), shown=False),
+            Column("state", "State", attrgetter("state")),
+            Column("status", "Status in Cognito", attrgetter("status"), shown=False),
+            Column("groups", "Groups", attrgetter("groups"), "groups", css="number"),
+            Column("created", "Created", attrgetter("pool_created_at"), "created", shown=False),
+        ),
     )
+    if listing.wants_csv:
+        return listing.csv("users.csv")
     return render(request, "roles/users.html", {"listing": listing, **freshness()})
 
 

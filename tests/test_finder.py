@@ -15,6 +15,7 @@ from deployments import actions
 from deployments.models import Deployment
 from deployments.releases.models import Release
 from dialadmin.accounts.models import Staff
+from dialadmin.navigation import KEYWORDS, pages
 from dialadmin.search.find import Answer, find
 from dialadmin.search.index import refresh
 from dialadmin.search.models import Item, Word
@@ -127,7 +128,9 @@ def test_a_release_is_found_by_number_and_by_note(indexed: None, ada: Staff) -> 
     )  # fmt: skip
     refresh()
     for query in ("12", "#12", "release 12", "quarterly", "review"):
-        assert titles(find(query, ada)) == [("release", ["Release 12"])]
+        assert ("release", ["Release 12"]) in titles(find(query, ada))
+    (hit,) = find("#12", ada).groups[0].hits
+    assert hit.url == "/releases/12/"
 
 
 def test_the_state_stands_beside_the_name(indexed: None, ada: Staff) -> None:
@@ -191,6 +194,10 @@ def test_the_page_works_alone_and_the_dialog_gets_the_results_alone(
     assert "<html" not in part.content.decode()
     assert "HX-Request" in part.headers["Vary"]
     assert "<b>grace" not in part.content.decode()
+
+
+def test_every_page_with_other_words_is_a_page() -> None:
+    assert KEYWORDS.keys() <= {page.url_name for page in pages()}
 
 
 def test_home_is_current_on_itself_alone(ada: Staff, client_of: Callable[[Staff], Client]) -> None:

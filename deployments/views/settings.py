@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpResponse
+from django.http.response import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -28,8 +28,8 @@ from deployments.releases.presentation import told_context
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
-from dialadmin.listing import Listing
-from dialadmin.secrets import decrypt, encrypt
+from dialadmin.listing import Column, Listing
+from dialadmin.secrets import MASK, decrypt, encrypt
 from roles.models import ApiKey
 
 PENDING_FOR = timedelta(days=1)
@@ -206,12 +206,19 @@ def mend(request: StaffRequest) -> HttpResponse:
 
 @require_GET
 @require(Permission.READ)
-def keys(request: StaffRequest) -> HttpResponse:
+def keys(request: StaffRequest) -> HttpResponseBase:
     listing = Listing.of(
         request,
         ApiKey.objects.prefetch_related("roles"),
         search=("project__icontains",),
         sorts={"project": "project", "position": "position"},
         default_sort="position",
+        columns=(
+            Column("project", "Project", str, "project"),
+            Column("key", "Key", lambda key: MASK),
+            Column("roles", "Roles", lambda key: ", ".join(role.name for role in key.roles.all())),
+        ),
     )
+    if listing.wants_csv:
+        return listing.csv("api-keys.csv")
     return render(request, "deployments/keys.html", {"listing": listing})

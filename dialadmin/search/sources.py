@@ -78,5 +78,5 @@ def address(kind: str, object_id: int, title: str) -> str:
     if kind == "deployment":
         return reverse("deployments:detail", args=[object_id])
     if kind == "release":
-        return f"{reverse('history:list')}?{urlencode({'kind': 'release', 'target': object_id})}"
+        return reverse("releases:detail", args=[object_id])
     return f"{reverse('deployments:keys')}?{urlencode({'q': title})}"

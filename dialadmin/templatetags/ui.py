@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.forms import BoundField, CheckboxInput, RadioSelect
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
@@ -117,6 +117,23 @@ def sort_header(listing: Listing[Any], name: str, label: str, css: str = "") -> 
         "descending" if ascending else "ascending",
         label,
         " ▲" if ascending else " ▼" if descending else "",
+    )
+
+
+@register.simple_tag
+def column_headers(listing: Listing[Any]) -> SafeString:
+    """The headers of the columns that are shown, those that sort as `sort_header` makes them."""
+    return format_html_join(
+        "",
+        "{}",
+        (
+            (
+                sort_header(listing, column.sort, column.label, column.css)
+                if column.sort
+                else format_html('<th scope="col" class="{}">{}</th>', column.css, column.label),
+            )
+            for column in listing.shown_columns
+        ),
     )
 
 

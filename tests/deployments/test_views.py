@@ -54,6 +54,16 @@ def test_the_list_counts_people_once_and_only_those_who_are_enabled(editor: Clie
     assert "gpt-4o-mini" not in page
 
 
+def test_lists_are_downloaded_as_they_are_narrowed_and_without_secrets(editor: Client) -> None:
+    response = editor.get(reverse("deployments:list"), {"format": "csv", "kind": "model", "columns": "people"})
+    assert response.headers["Content-Disposition"] == 'attachment; filename="deployments.csv"'
+    text = b"".join(response.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    assert text.splitlines() == ["Name,People", "embeddings,nobody", "gpt-4o,2", "gpt-4o-mini,everyone"]
+    keys = editor.get(reverse("deployments:keys"), {"format": "csv"})
+    text = b"".join(keys.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    assert text.splitlines()[1:] == ["reporting,••••••••,reporters"]
+
+
 def test_the_list_takes_as_many_queries_for_few_rows_as_for_many(editor: Client) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:

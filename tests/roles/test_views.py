@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from dialadmin.accounts.models import Staff
 from roles.models import ApiKey, Role, SyncRun, User
+from tests.deployments.factories import make_user
 from tests.roles.test_sync import remote, run
 
 pytestmark = pytest.mark.django_db
@@ -175,3 +176,19 @@ def test_a_role_and_a_sync_take_as_many_queries_for_few_rows_as_for_many(members
 @pytest.mark.parametrize("name", ["roles:detail", "roles:user", "roles:sync"])
 def test_what_is_not_there_is_not_found(name: str, auditor: Client) -> None:
     assert auditor.get(reverse(name, args=[10**9])).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["roles:list", "roles:users", "roles:detail"])
+def test_lists_of_people_are_downloaded_with_all_their_columns(
+    name: str, client_of: Callable[[Staff], Client], vera: Staff
+) -> None:
+    make_user("=grace", "analysts")
+    args = [Role.objects.get(name="analysts").pk] if name == "roles:detail" else []
+    address = reverse(name, args=args)
+    page = client_of(vera).get(address)
+    names = [column.name for column in page.context["listing"].columns]
+    assert client_of(vera).get(address, {"columns": names}).status_code == 200
+    response = client_of(vera).get(address, {"format": "csv", "columns": names})
+    header, first = b"".join(response.streaming_content).decode("utf-8-sig").splitlines()[:2]  # type: ignore[attr-defined]
+    assert header.count(",") == len(names) - 1
+    assert first.startswith("analysts," if name == "roles:list" else "'=Grace,")
