@@ -59,8 +59,18 @@ class Release(models.Model):
         raise ImmutableError("a release is never deleted")
 
 
+class PublicationQuerySet(models.QuerySet["Publication"]):
+    def arrived(self) -> Self:
+        """Those after which the target held the release."""
+        return self.filter(state__in=(Publication.State.PUBLISHED, Publication.State.UNCHANGED))
+
+
 class Publication(models.Model):
-    """One attempt to bring a release to a target: started, then published, unchanged or failed."""
+    """One attempt to bring a release to a target: started, then published, unchanged or failed.
+
+    The database takes one started row per target, which is the lock of publishing. `process` identifies
+    the process that holds it (`deployments.releases.process`).
+    """
 
     class State(models.TextChoices):
         STARTED = "started", "Started"
@@ -75,9 +85,48 @@ class Publication(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     by = models.CharField(max_length=255)
     error = models.TextField(blank=True)  # what went wrong and what to do, for people
+    process = models.CharField(max_length=255, blank=True, default="")
+
+    objects: ClassVar[models.Manager[Publication]] = models.Manager.from_queryset(PublicationQuerySet)()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["target"], condition=models.Q(state="started"), name="one_started_per_target"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"release {self.number} to {self.target} ({self.get_state_display()})"
+
+
+class Proof(models.Model):
+    """What was found at a place when it was last looked at: one row per target, and one for Core.
+
+    `number` is the release that is there, `expected` the one that was published; None where there is none,
+    or it is none of ours. `differences` are lines for people, secrets masked.
+    """
+
+    class State(models.TextChoices):
+        SAME = "same", "As published"
+        DRIFTED = "drifted", "Drifted"
+        UNREACHABLE = "unreachable", "Could not be read"
+        UNKNOWN = "unknown", "Nothing to compare"
+
+    CORE = "Core"  # no target can be called so: their names are in lower case
+
+    place = models.CharField(max_length=128, unique=True)
+    state = models.CharField(max_length=12, choices=State.choices)
+    number = models.PositiveIntegerField(null=True)
+    expected = models.PositiveIntegerField(null=True)
+    detail = models.TextField(blank=True)
+    differences = models.JSONField(default=list)
+    checked_at = models.DateTimeField()
+    by = models.CharField(max_length=255)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["place"]
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.get_state_display()}"

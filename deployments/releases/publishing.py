@@ -1,0 +1,149 @@
+"""The only writer of publications: bringing a release to a target.
+
+The row of an attempt is committed before the target is touched, and it is the target, read back, that
+decides how the attempt ended. So a process that is killed in between leaves a started row, the target
+holds the old or the new, and the next look tells which.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from deployments.releases import acts, process, reading
+from deployments.releases.actions import target as history_target
+from deployments.releases.models import Publication, Release
+from deployments.releases.targets.interface import Target, TargetError
+from dialadmin.history.recorder import Actor, record
+
+logger = logging.getLogger(__name__)
+
+# Longer than any attempt: its few calls, each with its repetitions and time limits, take about 200 s at worst.
+STALE_AFTER = timedelta(minutes=10)
+
+State = Publication.State
+ACTS = {State.PUBLISHED: acts.PUBLISHED, State.UNCHANGED: acts.PUBLISH_UNCHANGED, State.FAILED: acts.PUBLISH_FAILED}
+
+
+class AlreadyPublishingError(Exception):
+    """Another process is publishing to the target. Nothing was done; the text says who and since when."""
+
+
+def publish(*, release: Release, target: Target, by: Actor) -> Publication:
+    """Bring a release to a target; the publication that is returned says what came of it, also a failure.
+
+    Where the target holds the release already, nothing is written. Raises AlreadyPublishingError;
+    secrets.UndecryptableError or reading.DamagedError when the release itself cannot be read; TargetError
+    when an earlier attempt was killed and the target cannot be read to tell how that ended. In all four
+    cases nothing was begun.
+    """
+    data = reading.data(release)
+    if settle(target=target, by=by) is not None:
+        raise AlreadyPublishingError(_in_progress(target))
+    row = _start(release, target, by)
+    try:
+        state, trouble = _bring(target, data, release.digest)
+    except Exception as error:
+        logger.exception("publishing release %s to %s failed unexpectedly", release.number, target.name)
+        state, trouble = _outcome(
+            target, release.digest, f"It failed unexpectedly ({type(error).__name__}). The log has the details."
+        )
+    _finish(row, release, state, trouble, by=by)
+    row.refresh_from_db()
+    return row
+
+
+def settle(*, target: Target, by: Actor) -> Publication | None:
+    """End what a killed process began on this target, by looking at what the target holds.
+
+    Returns a publication that is still under way, if there is one. Raises TargetError when the target
+    cannot be read: then the row stays as it is.
+    """
+    row = Publication.objects.filter(target=target.name, state=State.STARTED).first()
+    if row is None or not is_interrupted(row):
+        return row
+    release = Release.objects.get(number=row.number)
+    if _holds(target, release.digest):
+        state, words = State.PUBLISHED, f"Its process was killed, and {target.where} held the release afterwards."
+    else:
+        state, words = State.FAILED, f"Its process was killed before {target.where} held the release. Publish it again."
+    _finish(row, release, state, words, by=by)
+    return None
+
+
+def is_interrupted(row: Publication) -> bool:
+    """Whether a started publication has no process any more. Reads no target."""
+    if row.state != State.STARTED:
+        return False
+    return process.is_gone(row.process) or row.started_at < timezone.now() - STALE_AFTER
+
+
+def _start(release: Release, target: Target, by: Actor) -> Publication:
+    try:
+        with transaction.atomic(durable=True):
+            row = Publication.objects.create(
+                number=release.number, target=target.name, by=by.name[:255], process=process.identity()
+            )
+            record(acts.PUBLISH_STARTED, by=by, target=history_target(release), after=_facts(release, target.name))
+            return row
+    except IntegrityError as error:
+        raise AlreadyPublishingError(_in_progress(target)) from error
+
+
+def _in_progress(target: Target) -> str:
+    other = Publication.objects.filter(target=target.name, state=State.STARTED).first()
+    if other is None:
+        return f"Somebody else published to {target.name} at the same moment. Look at what it holds, then try again."
+    return (
+        f"{other.by} began to publish release {other.number} to {target.name} {timesince(other.started_at)} ago and "
+        "has not finished. Wait for it, then look at what it did."
+    )
+
+
+def _bring(target: Target, data: bytes, digest: str) -> tuple[State, str]:
+    """How it ended, and what to tell people about it."""
+    try:
+        if _holds(target, digest):
+            return State.UNCHANGED, ""
+        target.write(data, digest)
+    except TargetError as error:
+        return _outcome(target, digest, str(error))
+    return _outcome(target, digest, "")
+
+
+def _outcome(target: Target, digest: str, trouble: str) -> tuple[State, str]:
+    """What the target holds decides: a write whose answer was lost may have arrived all the same."""
+    try:
+        arrived = _holds(target, digest)
+    except TargetError as error:
+        return State.FAILED, trouble or f"It was written, and could not be read back. {error}"
+    if arrived:
+        return State.PUBLISHED, ""
+    return State.FAILED, trouble or (
+        f"{target.where} was written and reads back as something else. Find out who else writes it, then publish again."
+    )
+
+
+def _holds(target: Target, digest: str) -> bool:
+    data = target.read()
+    return data is not None and hashlib.sha256(data).hexdigest() == digest
+
+
+def _finish(row: Publication, release: Release, state: State, words: str, *, by: Actor) -> None:
+    """End a started row, unless another process took its own for dead and ended it before."""
+    with transaction.atomic(durable=True):
+        ended = Publication.objects.filter(pk=row.pk, state=State.STARTED).update(
+            state=state, error=words, finished_at=timezone.now()
+        )
+        if ended:
+            note = words or f"sha256 {release.digest[:12]}…"
+            record(ACTS[state], by=by, target=history_target(release), after=_facts(release, row.target), note=note)
+
+
+def _facts(release: Release, name: str) -> dict[str, object]:
+    return {"number": release.number, "to": name, "sha256": release.digest}
