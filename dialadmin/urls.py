@@ -17,6 +17,7 @@ urlpatterns = [
     path("deployments/", include("deployments.urls")),
     path("access/", include("deployments.access.urls")),
     path("releases/", include("deployments.releases.urls")),
+    path("api/v1/", include("dialadmin.api_urls")),
     path("history/", include("dialadmin.history.urls")),
 ]
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
+from django.utils import timezone
 
 from deployments.models import Deployment, PendingImport
 from deployments.releases.actions import release
 from deployments.releases.reading import basis
+from dialadmin.accounts.actions import create_token
 from dialadmin.accounts.models import Staff
-from dialadmin.accounts.permissions import Permission
+from dialadmin.accounts.permissions import Permission, Scope
 from dialadmin.secrets import encrypt
 from roles.models import Role, SyncRun, User
 from tests.deployments.factories import TESTER, make_draft, make_user
@@ -33,6 +35,8 @@ LISTED: dict[str, Permission | None] = {
     "accounts:signed-out": None,
     "accounts:sign-out": None,
     "accounts:me": READ,
+    "accounts:tokens": RELEASE,
+    "accounts:token-revoke": RELEASE,
     "roles:list": READ,
     "roles:create": EDIT,
     "roles:detail": READ,
@@ -68,10 +72,13 @@ LISTED: dict[str, Permission | None] = {
     "releases:download": RELEASE,
     "releases:restore": EDIT,
     "history:list": READ,
+    "api:release-latest": None,  # by token: below
+    "api:release": None,
 }
 POST_ONLY = {
     "theme",
     "accounts:sign-out",
+    "accounts:token-revoke",
     "roles:sync-start",
     "deployments:set-access",
     "deployments:attach",
@@ -105,12 +112,14 @@ def url_of(ada: Staff) -> Callable[[str], str]:
     user = make_user("grace", "analysts")
     run = SyncRun.objects.create(state="applied", by="test")
     pending = PendingImport.objects.create(payload=encrypt('[["a.json", "{}"]]'), draft_version=1, by=ada.sub)
+    token = create_token(name="t", scopes=[Scope.READ_AUDIT], expires_at=timezone.now(), by=TESTER)[0]
     made = release(note="first", by=TESTER, seen=str(basis()), typed="1")
     arguments: dict[str, object] = {
         "roles:detail": Role.objects.get(name="analysts").pk,
         "deployments:of-role": Role.objects.get(name="analysts").pk,
         "roles:user": user.pk,
         "deployments:of-user": user.pk,
+        "accounts:token-revoke": token.pk,
         "roles:sync": run.pk,
         "deployments:import-preview": pending.pk,
         **{f"releases:{page}": made.number for page in ("detail", "download", "restore")},
@@ -187,3 +196,12 @@ def test_what_writes_does_not_answer_get(
     name: str, url_of: Callable[[str], str], client_of: Callable[[Staff], Client], ada: Staff
 ) -> None:
     assert client_of(ada).get(url_of(name)).status_code == 405
+
+
+def test_every_url_of_the_api_asks_for_a_token(client_of: Callable[[Staff], Client], ada: Staff) -> None:
+    api = [name for name in LISTED if name.startswith("api:")]
+    assert api
+    for name in api:
+        url = reverse(name, args=[1] if name == "api:release" else [])
+        assert getattr(resolve(url).func, "scope", None) in set(Scope)
+        assert client_of(ada).get(url).status_code == 401

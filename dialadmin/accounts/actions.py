@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -13,14 +15,17 @@ from django.utils import timezone
 
 from dialadmin.accounts import acts
 from dialadmin.accounts.claims import Identity
-from dialadmin.accounts.models import Staff
-from dialadmin.accounts.permissions import Level, level_of
+from dialadmin.accounts.models import ApiToken, Staff
+from dialadmin.accounts.permissions import Level, Scope, level_of
 from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor, Target, record
 
 # Strangers can fail to sign in as often as they like. History keeps so many entries of one kind an hour, in
 # all processes together; the log has every one.
 KEPT_AN_HOUR = 20
+TOKEN_PREFIX = "dialadmin_"  # noqa: S105  # so that scanners of leaked secrets can tell what it is
+TOKEN_BYTES = 32
+TOKEN_SHOWN = len(TOKEN_PREFIX) + 6  # characters that are kept to recognise a token by
 STRANGER = Actor(id="anonymous", name="Somebody")
 PROFILE = ("username", "email", "name", "groups")
 
@@ -79,6 +84,68 @@ def lose_groups(*, lost: Mapping[str, Collection[str]], by: Actor) -> None:
             staff.save(update_fields=["groups", "level"])
             after = {"level": str(staff.level), "groups": kept}
             record(acts.GROUPS_LOST, by=by, target=_target(staff), before=before, after=after)
+
+
+def create_token(*, name: str, scopes: Collection[Scope], expires_at: datetime, by: Actor) -> tuple[ApiToken, str]:
+    """A new token for a pipeline, and its text, which is nowhere kept: show it now or never."""
+    ends = expires_at.date().isoformat()
+    text = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    with transaction.atomic():
+        token = ApiToken.objects.create(
+            name=name,
+            prefix=text[:TOKEN_SHOWN],
+            digest=token_digest(text),
+            scopes=sorted(scopes),
+            created_by=by.name,
+            expires_at=expires_at,
+        )
+        record(
+            acts.TOKEN_CREATED,
+            by=by,
+            target=token_target(token),
+            after={
+                "may": "; ".join(token.scope_labels),
+                "ends": ends,
+                "prefix": token.prefix,
+            },
+        )
+    return token, text
+
+
+def revoke_token(*, token: ApiToken, by: Actor) -> bool:
+    """End a token at once; False when it had ended by being revoked before."""
+    with transaction.atomic():
+        if not ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            return False
+        record(acts.TOKEN_REVOKED, by=by, target=token_target(token), before={"prefix": token.prefix})
+        return True
+
+
+def token_used(*, token: ApiToken, what: str, delivered: bool) -> None:
+    """Note the use of a token; in history when something was handed out, not when nothing was new."""
+    with transaction.atomic():
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now())
+        if delivered:
+            record(acts.TOKEN_USED, by=token_actor(token), target=token_target(token), after={"what": what})
+
+
+def token_refused(*, token: ApiToken, what: str, why: str) -> None:
+    """Note that a token was shown that may not, or no longer, do this; so many an hour."""
+    if _few(Entry.objects.filter(act=acts.TOKEN_REFUSED.code, target_id=str(token.pk))):
+        record(acts.TOKEN_REFUSED, by=token_actor(token), target=token_target(token), after={"what": what}, note=why)
+
+
+def token_digest(text: str) -> str:
+    """What is kept of a token. It holds 32 random bytes: nothing slow is needed to protect it from guessing."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def token_actor(token: ApiToken) -> Actor:
+    return Actor(id=f"token:{token.pk}", name=f"API token {token.name}")
+
+
+def token_target(token: ApiToken) -> Target:
+    return Target("token", str(token.pk), token.name)
 
 
 def _profile(staff: Staff) -> dict[str, Any]:

@@ -11,3 +11,9 @@ SIGNED_OUT = register(Act("staff.signed-out", "Signed out", "signed out"))
 GROUPS_LOST = register(
     Act("staff.groups-lost", "Groups lost", "found that {target} left groups of the pool; level now: {after[level]}")
 )
+TOKEN_CREATED = register(
+    Act("token.created", "API token created", "made the API token {target}, which may {after[may]}")
+)
+TOKEN_REVOKED = register(Act("token.revoked", "API token revoked", "revoked the API token {target}"))
+TOKEN_USED = register(Act("token.used", "API token used", "fetched {after[what]}"))
+TOKEN_REFUSED = register(Act("token.refused", "API token refused", "was refused {after[what]}: {note}"))

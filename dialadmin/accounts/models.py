@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
+from django.utils import timezone
 
-from dialadmin.accounts.permissions import PERMISSIONS, Level, Permission
+from dialadmin.accounts.permissions import PERMISSIONS, Level, Permission, Scope
 
 
 class StaffManager(BaseUserManager["Staff"]):
@@ -44,3 +45,39 @@ class Staff(AbstractBaseUser):
 
     def may(self, permission: Permission) -> bool:
         return self.is_active and permission in PERMISSIONS[self.level]
+
+
+class ApiToken(models.Model):
+    """What a pipeline shows instead of signing in. The token itself is shown once and never kept.
+
+    `digest` is the sha256 (hexadecimal) of the token, which holds 32 random bytes, so that no salt is needed;
+    `prefix` is its beginning, to recognise it by. No foreign keys: it outlives the level of who made it.
+    """
+
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)  # values of Scope
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=255)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+        verbose_name = "API token"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> str:
+        """ "valid", "expired" or "revoked"."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at <= timezone.now() else "valid"
+
+    @property
+    def scope_labels(self) -> list[str]:
+        return [Scope(value).label for value in self.scopes]

@@ -24,6 +24,13 @@ class Level(models.TextChoices):
     PUBLISHER = "publisher", "Publisher"
 
 
+class Scope(models.TextChoices):
+    """What a pipeline's token may ask for."""
+
+    READ_RELEASE = "release:read", "read releases, secrets included"
+    READ_AUDIT = "audit:read", "read the audit: who reaches what"
+
+
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     Level.NONE: frozenset(),
     Level.AUDITOR: frozenset({Permission.READ}),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.forms import BoundField, CheckboxInput, RadioSelect
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
@@ -43,6 +43,9 @@ BADGES: dict[str, tuple[str, str]] = {
     "added": ("good", "Added"),
     "changed": ("info", "Changed"),
     "removed": ("bad", "Removed"),
+    "valid": ("good", "Valid"),
+    "expired": ("quiet", "Expired"),
+    "revoked": ("bad", "Revoked"),
 }
 SHAPES = {"good": "✓", "info": "●", "warn": "▲", "bad": "✕", "quiet": "○"}
 
@@ -91,12 +94,12 @@ def field(bound: BoundField, *, mark_optional: bool = True, **attrs: Any) -> dic
     extra: dict[str, Any] = {"aria-describedby": " ".join(described)} if described else {}
     if bound.errors:
         extra["aria-invalid"] = "true"
-    if not isinstance(widget, RadioSelect | CheckboxInput):
+    if not isinstance(widget, RadioSelect | CheckboxSelectMultiple | CheckboxInput):
         extra["class"] = "input"
     return {
         "bound": bound,
         "control": bound.as_widget(attrs={**extra, **attrs}),
-        "group": isinstance(widget, RadioSelect),
+        "group": isinstance(widget, RadioSelect | CheckboxSelectMultiple),
         "inline": isinstance(widget, CheckboxInput),
         "optional": mark_optional and not bound.field.required and not isinstance(widget, CheckboxInput),
     }
