@@ -1,9 +1,7 @@
-"""`export_settings [--release N] [--output PATH]`: the draft, or a release, as the settings file of DIAL Core."""
+"""`export_settings [--release N] [--output PATH] [--format F]`: the draft, or a release, as DIAL Core's settings."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,10 @@ from deployments import actions, exports
 from deployments.core.versions import Version
 from deployments.releases import actions as release_actions
 from deployments.releases import reading
+from deployments.releases.formats import FORMATS, TooLargeError
 from deployments.releases.models import Release
+from deployments.releases.targets.file import save
+from deployments.releases.targets.interface import TargetError
 from dialadmin.history.recorder import Actor
 from dialadmin.secrets import UndecryptableError
 
@@ -32,9 +33,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--output", metavar="PATH", help="write to this file, at once or not at all; default: stdout"
         )
-        parser.add_argument("--format", choices=["json"], default="json")
+        parser.add_argument("--format", choices=list(FORMATS), default="json", help="default: json, the file itself")
 
-    def handle(self, *, release: int | None, output: str | None, **_: Any) -> None:
+    def handle(self, *, release: int | None, output: str | None, format: str, **_: Any) -> None:  # noqa: A002  # Django names it
         made = None if release is None else _release(release)
         try:
             result = exports.export() if made is None else _export_of(made)
@@ -43,13 +44,16 @@ class Command(BaseCommand):
         except exports.RefusedError as refused:
             lines = [f"  {f.place or 'the document'}: {f.message} {f.mend} [{f.code}]" for f in refused.findings]
             raise CommandError("Nothing was exported: Core could not use this draft.\n" + "\n".join(lines)) from refused
+        title = f"{made or 'the draft'}, for Core {result.version}, sha256 {result.digest}"
+        try:
+            text = FORMATS[format](result.data, title)
+            if output is not None:
+                save(Path(output), text.encode())
+        except (TooLargeError, TargetError) as error:
+            raise CommandError(f"Nothing was exported: {error}") from error
         if output is None:
-            self.stdout.write(result.data.decode(), ending="")
+            self.stdout.write(text, ending="")
         else:
-            try:
-                write_atomically(Path(output), result.data)
-            except OSError as error:
-                raise CommandError(f"{output} cannot be written: {error.strerror}. It is as it was.") from error
             self.stdout.write(f"{output}: {len(result.data):,} bytes for Core {result.version}, sha256 {result.digest}")
         if made is not None:
             release_actions.record_download(release=made, by=ACTOR)
@@ -68,19 +72,3 @@ def _release(number: int) -> Release:
 
 def _export_of(made: Release) -> exports.Export:
     return exports.Export(reading.data(made), made.digest, Version.parse(made.target_version))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file at once: a reader sees the old bytes or the new. Keeps permissions; new files are 0600."""
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

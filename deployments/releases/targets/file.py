@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import stat
@@ -49,7 +50,7 @@ class FileTarget:
             real = real_file(self.path)
             return real.read_bytes() if real.exists() else None
         except OSError as error:
-            raise self._failure("cannot be read", error) from error
+            raise _failure(self.path, "cannot be read", error) from error
 
     def write(self, data: bytes, digest: str) -> None:
         old = self.read()
@@ -57,28 +58,32 @@ class FileTarget:
             return
         try:
             real = real_file(self.path)
-            for left in real.parent.glob(f".{real.name}.*{UNFINISHED}"):  # of a process that was killed
+            for left in real.parent.glob(f".{glob.escape(real.name)}.*{UNFINISHED}"):  # of a process that was killed
                 left.unlink(missing_ok=True)
-            refuse_too_large(
-                self,
-                data,
-                free_bytes(real.parent) - len(old or b""),
-                "and the disk has room for",
-                "Make room on the disk.",
-            )
+            room = free_bytes(real.parent) - len(old or b"")
+            refuse_too_large(self, data, room, "and the disk has room for", "Make room on the disk.")
             if old is not None:
                 replace(real.with_name(f"{real.name}.previous"), old, like=real)
             replace(real, data)
         except OSError as error:
-            raise self._failure("cannot be written", error) from error
+            raise _failure(self.path, "cannot be written", error) from error
 
-    def _failure(self, what: str, error: OSError) -> TargetError:
-        return TargetError(
-            what,
-            where=self.where,
-            why=f"{error.strerror or error}.",
-            mend=_MENDS.get(error.errno or 0, "Look at the disk and at the rights of this process."),
-        )
+
+def save(path: Path, data: bytes) -> None:
+    """Write a file as the target does, without keeping the one before. Raises TargetError."""
+    try:
+        replace(real_file(path), data)
+    except OSError as error:
+        raise _failure(path, "cannot be written", error) from error
+
+
+def _failure(path: Path, what: str, error: OSError) -> TargetError:
+    return TargetError(
+        what,
+        where=str(path),
+        why=f"{error.strerror or error}.",
+        mend=_MENDS.get(error.errno or 0, "Look at the disk and at the rights of this process."),
+    )
 
 
 def free_bytes(folder: Path) -> int:
