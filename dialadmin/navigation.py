@@ -42,6 +42,7 @@ MENU: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Export", "deployments:export"),
             Page("Review", "releases:review"),
             Page("Releases", "releases:list"),
+            Page("Targets", "releases:targets"),
         ),
     ),
     ("Audit", (Page("History", "history:list"),)),

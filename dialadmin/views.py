@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from deployments import draft
 from deployments.checks import draft_findings
 from deployments.models import Deployment
+from deployments.releases import proof
 from dialadmin.accounts.guards import Refused, StaffRequest, require
 from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import PERMISSIONS, Level, Permission, groups_of
@@ -61,6 +62,7 @@ def home(request: StaffRequest) -> HttpResponse:
             "last_sync": syncs.first(),
             "last_good_sync": last_good,
             "draft": row,
+            "standing": proof.standing(),
             "errors": errors,
             "warnings": sum(1 for finding in findings if finding.severity == "warning"),
             "steps": [] if all(done for done, *_ in steps) else steps,

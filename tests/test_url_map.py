@@ -71,6 +71,9 @@ LISTED: dict[str, Permission | None] = {
     "releases:detail": READ,
     "releases:download": RELEASE,
     "releases:restore": EDIT,
+    "releases:publish": RELEASE,
+    "releases:targets": READ,
+    "releases:check": EDIT,
     "history:list": READ,
     "api:release-latest": None,  # by token: below
     "api:release": None,
@@ -88,6 +91,7 @@ POST_ONLY = {
     "deployments:mend",
     "releases:make",
     "releases:download",
+    "releases:check",
 }
 GUARDED = sorted(name for name, permission in LISTED.items() if permission)
 
@@ -122,7 +126,7 @@ def url_of(ada: Staff) -> Callable[[str], str]:
         "accounts:token-revoke": token.pk,
         "roles:sync": run.pk,
         "deployments:import-preview": pending.pk,
-        **{f"releases:{page}": made.number for page in ("detail", "download", "restore")},
+        **{f"releases:{page}": made.number for page in ("detail", "download", "restore", "publish")},
     }
 
     def address(name: str) -> str:

@@ -109,6 +109,12 @@ def check_core(*, by: Actor) -> Proof | None:
     return _record(Proof.CORE, found, by)
 
 
+def after_publishing(target: Target, *, by: Actor) -> Proof | None:
+    """Prove what was just published. The proof of Core, where it is Core's own target and a Core is configured."""
+    check_target(target, by=by)
+    return check_core(by=by) if target.name == next(iter(targets.configured()), None) else None
+
+
 def _expected_of_core() -> Release | None:
     first = next(iter(targets.configured()), None)
     if first is None:
@@ -231,7 +237,7 @@ def told(found: Proof) -> list[str]:
 
 @dataclass(frozen=True)
 class Place:
-    """A target as pages show it. `last` arrived last; `attempt` is the newest, where that is another one."""
+    """A target as pages show it. `last` arrived last; `attempt` is a newer one that did not, or not yet."""
 
     target: Target
     last: Publication | None

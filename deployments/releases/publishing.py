@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 # Longer than any attempt: its few calls, each with its repetitions and time limits, take about 200 s at worst.
 STALE_AFTER = timedelta(minutes=10)
 
+SHOWN = 20
+
 State = Publication.State
 ACTS = {State.PUBLISHED: acts.PUBLISHED, State.UNCHANGED: acts.PUBLISH_UNCHANGED, State.FAILED: acts.PUBLISH_FAILED}
 
@@ -74,6 +76,11 @@ def settle(*, target: Target, by: Actor) -> Publication | None:
         state, words = State.FAILED, f"Its process was killed before {target.where} held the release. Publish it again."
     _finish(row, release, state, words, by=by)
     return None
+
+
+def of_release(number: int) -> list[tuple[Publication, bool]]:
+    """The last publications of a release, newest first, and whether each was interrupted. One query."""
+    return [(row, is_interrupted(row)) for row in Publication.objects.filter(number=number)[:SHOWN]]
 
 
 def is_interrupted(row: Publication) -> bool:

@@ -19,7 +19,7 @@ from deployments.core.render import render as render_json
 from deployments.core.secrets import mask_document
 from deployments.core.versions import Version
 from deployments.document import split
-from deployments.releases import actions, drafts, reading
+from deployments.releases import actions, drafts, publishing, reading
 from deployments.releases.models import Release
 from deployments.releases.people import directory
 from deployments.releases.presentation import told_context
@@ -151,6 +151,7 @@ def release_detail(request: StaffRequest, number: int) -> HttpResponse:
             "newest": reading.latest(),
             **told_context(None, changes),
             "masked": render_json(mask_document(document)),
+            "publications": publishing.of_release(number),
         },
     )
 

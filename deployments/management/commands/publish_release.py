@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from deployments.releases import core_client, proof, publishing, reading, targets
+from deployments.releases import proof, publishing, reading, targets
 from deployments.releases.models import Publication
 from deployments.releases.targets.interface import Target, TargetError
 from dialadmin.history.recorder import Actor
@@ -38,12 +38,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"{chosen.where} holds release {number} already; nothing was written.")
             else:
                 self.stdout.write(f"Published release {number} to {chosen.name} ({chosen.where}) and read it back.")
-            proof.check_target(chosen, by=ACTOR)
-            if chosen.name == next(iter(targets.configured())) and core_client.configured():
-                core = proof.check_core(by=ACTOR)
-                self.stdout.write("\n".join(proof.told(core) if core else []))
+            core = proof.after_publishing(chosen, by=ACTOR)
         except (publishing.AlreadyPublishingError, TargetError, UndecryptableError, reading.DamagedError) as error:
             raise CommandError(str(error)) from error
+        if core is not None:
+            self.stdout.write("\n".join(proof.told(core)))
 
 
 def choose(name: str | None) -> Target:
