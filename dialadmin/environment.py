@@ -196,6 +196,21 @@ VARIABLES: dict[str, Variable] = {
             default=0.2,
         ),
         Variable(
+            "SYNC_MAX_AGE",
+            "int",
+            "The home page warns when the last good sync is older than this many hours.",
+            "24",
+            default=24,
+        ),
+        Variable(
+            "COGNITO_CALLS_PER_SECOND",
+            "float",
+            "How fast a sync reads at most. Cognito's quota, 30 a second, is shared by everything in the AWS account "
+            "and region: the default is 60 % of it.",
+            "18",
+            default=18,
+        ),
+        Variable(
             "TARGETS",
             "targets",
             "Where releases are published, comma-separated `name=URL`; Core reads the first. See docs/targets.md.",

@@ -155,7 +155,9 @@ CSRF_FAILURE_VIEW = "dialadmin.views.csrf_failure"
 COGNITO_USER_POOL_ID: str = environment.read("COGNITO_USER_POOL_ID")
 AWS_REGION: str = environment.read("AWS_REGION")
 COGNITO_ENDPOINT_URL: str = environment.read("COGNITO_ENDPOINT_URL")
+COGNITO_CALLS_PER_SECOND: float = environment.read("COGNITO_CALLS_PER_SECOND")
 SYNC_MAX_REMOVAL_SHARE: float = environment.read("SYNC_MAX_REMOVAL_SHARE")
+SYNC_MAX_AGE: int = environment.read("SYNC_MAX_AGE")  # hours
 
 # --- Where releases go -----------------------------------------------------------------------------
 

@@ -1,8 +1,7 @@
-"""The one module that talks to Amazon Cognito, and only reads: ListGroups, ListUsers, ListUsersInGroup.
+"""The one module that talks to Amazon Cognito. A sync reads it: ListGroups, ListUsers, ListUsersInGroup.
 
-A list ends where Cognito sends no further token, and nowhere else: a page may be short, even empty. A token
-that comes twice, and every error but the disappearance of a group between two calls, fails the whole
-reading, so that half a pool is never taken for a pool.
+How a pool is read, page by page, stands in `roles/reading.py`; here stands how one call is made and what each
+of its errors means.
 
 Groups that Cognito makes by itself for an external identity provider (`<pool id>_<provider>`) are read like
 any other. They stand in tokens, so Core takes them for roles, and an audit without them would be wrong; the
@@ -11,12 +10,13 @@ list of roles merely does not show them unless asked (`provider_prefix`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3  # noqa: TID251  # this is the one module
+import botocore.session
+import orjson
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -34,16 +34,16 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
+from botocore.parsers import JSONParser, ResponseParserError, ResponseParserFactory
 from django.conf import settings
+
+from roles import reading
+from roles.reading import Call, CognitoError, MissingError, PassingError, Pool, Progress, Reading, ThrottledError
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
-PAGE = 60  # the largest page that Cognito gives
-ATTEMPTS = 8  # of one call, the first included
-EMAIL_LENGTH, NAME_LENGTH = 320, 255  # what the tables hold; an attribute of Cognito may have 2048 characters
-
-Progress = Callable[[str, int], None]  # after each page: what is being read, how many of it so far
+ATTEMPTS = 8  # of one call that is no part of a reading, the first included
 
 NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound)
 STALE_SIGN_IN = (TokenRetrievalError, UnauthorizedSSOTokenError, SSOError)
@@ -52,42 +52,6 @@ THROTTLED = {"TooManyRequestsException", "ThrottlingException", "Throttling", "L
 EXPIRED = {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId"}
 BAD_SIGNATURE = {"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "RequestExpired"}
 NOT_FOUND = "ResourceNotFoundException"
-
-
-class CognitoError(Exception):
-    """The pool could not be read. The text is for people: what happened and what to do."""
-
-
-@dataclass(frozen=True)
-class RemoteGroup:
-    """A group of the pool. `created_at` tells a group that was made again under an old name."""
-
-    name: str
-    description: str = ""
-    precedence: int | None = None
-    created_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class RemoteUser:
-    """A user of the pool; `sub` never changes, everything else may."""
-
-    sub: str
-    username: str
-    email: str = ""
-    name: str = ""
-    enabled: bool = True
-    status: str = ""
-    created_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A complete reading: groups by name, users by sub, and the subs of each group's members."""
-
-    groups: dict[str, RemoteGroup] = field(default_factory=dict)
-    users: dict[str, RemoteUser] = field(default_factory=dict)
-    members: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def provider_prefix() -> str:
@@ -102,27 +66,60 @@ def client() -> CognitoIdentityProviderClient:
     tried again with growing pauses, ATTEMPTS times at most; that is set here because the default differs
     between versions and modes of boto3, and one of them never repeats a throttled call of Cognito.
     """
-    return boto3.client(
+    return _client(boto3.Session(), retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS})
+
+
+def _client(session: boto3.Session, **config: Any) -> CognitoIdentityProviderClient:
+    return session.client(
         "cognito-idp",
         region_name=settings.AWS_REGION or None,
         endpoint_url=settings.COGNITO_ENDPOINT_URL or None,
-        config=Config(
-            connect_timeout=3,
-            read_timeout=10,
-            retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS},
-            user_agent_extra="dialadmin",
-        ),
+        config=Config(connect_timeout=3, read_timeout=10, user_agent_extra="dialadmin", **config),
     )
 
 
-def read_pool(progress: Progress = lambda what, count: None) -> Pool:
-    """Read the whole pool, one page after the other.
+class _PlainParser(JSONParser):
+    """Answers as the JSON that they are. Botocore walks every value of a page by its model: 4 of 6 ms for 60 people."""
 
-    `progress` is called after each page; what it raises ends the reading. Raises CognitoError when any part
-    of the pool cannot be read.
-    """
+    def _do_parse(self, response: Any, shape: Any) -> Any:
+        try:
+            parsed = orjson.loads(response["body"])
+        except orjson.JSONDecodeError as error:
+            raise ResponseParserError(str(error)) from error
+        if not isinstance(parsed, dict):
+            raise ResponseParserError("not an object")
+        parsed["ResponseMetadata"] = {}  # the caller of this method adds the status
+        return parsed
+
+
+class _PlainParsers(ResponseParserFactory):
+    def create_parser(self, protocol_name: str) -> Any:
+        return _PlainParser() if protocol_name == "json" else super().create_parser(protocol_name)
+
+
+@cache
+def _reader_session() -> boto3.Session:
+    """One for the process: it holds the model of the API, a third of a second's work, and renews credentials itself."""
+    session = botocore.session.get_session()
+    session.register_component("response_parser_factory", _PlainParsers())
+    return boto3.Session(botocore_session=session)
+
+
+def reader_client() -> CognitoIdentityProviderClient:
+    """The client of a reading: it makes each call once, because the reading itself paces and repeats, and serves
+    as many threads as a reading has. Moments come as numbers."""
+    return _client(
+        _reader_session(),
+        retries={"mode": "standard", "total_max_attempts": 1},
+        max_pool_connections=reading.WORKERS,
+        parameter_validation=False,
+    )
+
+
+def _calls() -> Call:
+    """The function that makes one call of a reading. Raises CognitoError, when even a client cannot be had."""
     try:
-        api = client()
+        api = reader_client()
     except ValueError as error:  # boto3 judges the address before it uses it
         raise CognitoError(
             f"COGNITO_ENDPOINT_URL ({settings.COGNITO_ENDPOINT_URL}) is not a usable address. "
@@ -130,96 +127,74 @@ def read_pool(progress: Progress = lambda what, count: None) -> Pool:
         ) from error
     except BotoCoreError as error:
         raise CognitoError(explain(error)) from error
-    try:
-        return _read(api, settings.COGNITO_USER_POOL_ID, progress)
-    except (ClientError, BotoCoreError) as error:
-        raise CognitoError(explain(error)) from error
+    methods: dict[str, Any] = {
+        "ListGroups": api.list_groups,
+        "ListUsers": api.list_users,
+        "ListUsersInGroup": api.list_users_in_group,
+        "DescribeUserPool": api.describe_user_pool,
+    }
 
-
-def _read(api: CognitoIdentityProviderClient, pool_id: str, progress: Progress) -> Pool:
-    groups: dict[str, RemoteGroup] = {}
-    for page in _pages(api.list_groups, "Groups", "NextToken", UserPoolId=pool_id, Limit=PAGE):
-        groups |= {group.name: group for group in map(_group, page)}
-        progress("groups", len(groups))
-    users: dict[str, RemoteUser] = {}
-    for page in _pages(api.list_users, "Users", "PaginationToken", UserPoolId=pool_id, Limit=PAGE):
-        users |= {user.sub: user for user in map(_user, page)}
-        progress("users", len(users))
-    members: dict[str, frozenset[str]] = {}
-    read = 0
-    for name in list(groups):
-        subs: set[str] = set()
+    def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
-            for page in _pages(
-                api.list_users_in_group, "Users", "NextToken", UserPoolId=pool_id, GroupName=name, Limit=PAGE
-            ):
-                for user in map(_user, page):
-                    # ListUsers is eventually consistent: a member that it lacked is there all the same.
-                    users.setdefault(user.sub, user)
-                    subs.add(user.sub)
-                read += len(page)
-                progress("memberships", read)
-        except ClientError as error:
-            if _code(error) != NOT_FOUND:
-                raise
-            # The group was deleted between the two calls, unless the whole pool was: then this raises.
-            api.list_groups(UserPoolId=pool_id, Limit=1)
-            del groups[name]
-        else:
-            members[name] = frozenset(subs)
-    return Pool(groups, users, members)
+            answer: dict[str, Any] = methods[operation](**arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise _kind(error)(explain(error)) from error
+        return answer
+
+    return call
 
 
-def _pages(call: Callable[..., Any], items: str, token: str, **arguments: Any) -> Iterator[list[dict[str, Any]]]:
-    """The pages of one list, to its end. Every page is asked for with the same parameters, as Cognito demands."""
-    seen: set[str] = set()
-    while True:
-        answer = call(**arguments)
-        yield answer.get(items, [])
-        following = answer.get(token)
-        if not following:
-            return
-        if following in seen:
-            raise CognitoError("Cognito sent a page twice, so the list cannot be complete. Sync again in a minute.")
-        seen.add(following)
-        arguments[token] = following
+def _kind(error: ClientError | BotoCoreError) -> type[CognitoError]:
+    """What an error means for a reading: slow down, try again, not there, or the end."""
+    if isinstance(error, ClientError):
+        if _code(error) in THROTTLED:
+            return ThrottledError
+        if _code(error) == NOT_FOUND:
+            return MissingError
+        return PassingError if _status(error) >= 500 else CognitoError
+    if isinstance(error, SSLError):
+        return CognitoError
+    # An answer that was cut off, or that a proxy made, is no JSON.
+    return PassingError if isinstance(error, HTTPClientError | ConnectionError | ResponseParserError) else CognitoError
 
 
-def _group(item: dict[str, Any]) -> RemoteGroup:
-    return RemoteGroup(
-        name=_given(item, "GroupName"),
-        description=item.get("Description", ""),
-        precedence=item.get("Precedence"),
-        created_at=item.get("CreationDate"),
-    )
+def read_pool(progress: Progress = lambda reading: None, earlier_calls: int | None = None) -> Pool:
+    """Read the whole pool, at no more than COGNITO_CALLS_PER_SECOND.
+
+    `progress` is called after each page and at least once a second; what it raises ends the reading.
+    `earlier_calls`: what an earlier reading took, for the estimate; without it the pool is asked for its size,
+    if that is permitted. Raises CognitoError when any part of the pool cannot be read.
+    """
+    call, pool_id = _calls(), settings.COGNITO_USER_POOL_ID
+    if not pool_id:
+        raise CognitoError(_no_pool_id())
+    so_far = Reading(earlier_calls)
+    if earlier_calls is None:
+        try:
+            described = call("DescribeUserPool", {"UserPoolId": pool_id})["UserPool"]
+            so_far.expected_users = described.get("EstimatedNumberOfUsers")
+            so_far.calls += 1
+        except CognitoError:  # the permission is optional, and any other trouble meets the reading too
+            pass
+    return reading.read(call, pool_id, pace=settings.COGNITO_CALLS_PER_SECOND, progress=progress, reading=so_far)
 
 
-def _user(item: dict[str, Any]) -> RemoteUser:
-    attributes = {pair["Name"]: pair.get("Value", "") for pair in item.get("Attributes", [])}
-    full = " ".join(part for part in (attributes.get("given_name"), attributes.get("family_name")) if part)
-    return RemoteUser(
-        sub=_given(attributes, "sub"),
-        username=_given(item, "Username"),
-        email=attributes.get("email", "")[:EMAIL_LENGTH],
-        name=(attributes.get("name") or full)[:NAME_LENGTH],
-        enabled=item.get("Enabled", True),
-        status=item.get("UserStatus", ""),
-        created_at=item.get("UserCreateDate"),
-    )
-
-
-def _given(item: dict[str, Any], key: str) -> str:
-    """A value by which rows are told apart. Without it the answer is no basis for changing anything."""
-    value = item.get(key)
-    if not value:
-        raise CognitoError(
-            f"Cognito's answer lacks {key}. Is it Cognito that answers at COGNITO_ENDPOINT_URL? Sync again later."
-        )
-    return str(value)
+def still_there(subs: Iterable[str], progress: Progress = lambda reading: None) -> set[str]:
+    """Which of these people the pool has after all, asked for one by one. Raises CognitoError."""
+    pool_id, pace = settings.COGNITO_USER_POOL_ID, settings.COGNITO_CALLS_PER_SECOND
+    return reading.still_there(_calls(), pool_id, subs, pace=pace, progress=progress)
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _no_pool_id() -> str:
+    return f"“{settings.COGNITO_USER_POOL_ID}” is no pool id. Set COGNITO_USER_POOL_ID, as in eu-west-1_AbCdEf123."
 
 
 def explain(error: ClientError | BotoCoreError) -> str:
@@ -236,9 +211,11 @@ def explain(error: ClientError | BotoCoreError) -> str:
     if isinstance(error, NoRegionError):
         return "No AWS region is set. Set AWS_REGION to the region of the pool."
     if isinstance(error, ParamValidationError):
-        return f"“{settings.COGNITO_USER_POOL_ID}” is no pool id. Set COGNITO_USER_POOL_ID, as in eu-west-1_AbCdEf123."
+        return _no_pool_id()
     if isinstance(error, SSLError):
         return "Cognito's certificate was not accepted. Check the proxy, AWS_CA_BUNDLE and COGNITO_ENDPOINT_URL."
+    if isinstance(error, ResponseParserError):
+        return "An answer was cut off, or is not Cognito's. Check COGNITO_ENDPOINT_URL and the proxy, then sync again."
     if isinstance(error, (HTTPClientError, ConnectionError)):
         return "Cognito cannot be reached. Check the network, AWS_REGION and COGNITO_ENDPOINT_URL, then sync again."
     return f"Cognito could not be read ({type(error).__name__}). The log has the details."
@@ -246,7 +223,6 @@ def explain(error: ClientError | BotoCoreError) -> str:
 
 def _explain_answer(code: str, error: ClientError) -> str:
     pool = settings.COGNITO_USER_POOL_ID
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in DENIED:
         return (
             f"The AWS credentials lack the permission cognito-idp:{error.operation_name} on the pool {pool}. "
@@ -265,6 +241,6 @@ def _explain_answer(code: str, error: ClientError) -> str:
         return f"There is no user pool {pool} in {settings.AWS_REGION}. Check COGNITO_USER_POOL_ID and AWS_REGION."
     if code == "InvalidParameterException":
         return f"Cognito refused {error.operation_name} for “{pool}”. Check COGNITO_USER_POOL_ID and AWS_REGION."
-    if status >= 500:
+    if _status(error) >= 500:
         return "Cognito has a problem of its own at the moment. Sync again in a few minutes."
     return f"Cognito answered {error.operation_name} with {code or 'an error'}. The log has the details."

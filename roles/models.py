@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 
 class Role(models.Model):
@@ -145,11 +146,15 @@ class SyncRun(models.Model):
         FAILED = "failed", "Failed"
 
     state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
-    started_at = models.DateTimeField(auto_now_add=True)
-    heartbeat_at = models.DateTimeField(auto_now_add=True)
+    # By the database's clock: those of the machines that start syncs may differ.
+    started_at = models.DateTimeField(db_default=Now())
+    heartbeat_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
     by = models.CharField(max_length=255)
     dry_run = models.BooleanField(default=False)
+    pool_id = models.CharField(max_length=128, blank=True)
+    order = models.JSONField(default=dict)  # what it was started for: {"by", "allow_removals", "seen", "note"}
+    progress = models.JSONField(default=dict)  # how far it is, or got: roles.sync.progress_of, and its "phase"
     counts = models.JSONField(default=dict)  # e.g. {"users_added": 3, "memberships_removed": 1, "users": 40}
     changes = models.JSONField(default=list)  # the first some hundred changes, in words' order, for the page
     error = models.TextField(blank=True)  # what went wrong and what to do, for people

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import time
 from operator import attrgetter, methodcaller
 from typing import Any
 
@@ -17,16 +17,15 @@ from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
 from dialadmin.listing import Column, Filter, Listing
-from roles import actions
+from roles import actions, sync
 from roles.cognito import provider_prefix
 from roles.forms import AllowRemovalsForm, RoleForm
 from roles.models import ApiKey, Membership, Role, SyncRun, User
-from roles.sync import COUNTED, AlreadyRunningError, run_sync, summary
+from roles.plan import COUNTED, summary
 
 # Who can use a role today: in the group, in the pool, and able to get a token.
 HOLDS = Q(memberships__until__isnull=True, memberships__user__enabled=True, memberships__user__gone_at__isnull=True)
-GOOD = (SyncRun.State.APPLIED, SyncRun.State.UNCHANGED)
-TIME_LIMIT = timedelta(seconds=45)  # of a reading while a browser waits; proxies commonly give up at 60
+PATIENCE = 3.0  # seconds for which a click waits: a small pool is read by then, a large one shows its progress
 
 # Cognito's user status -> what it means for the person.
 STATUS_WORDS = {
@@ -42,9 +41,9 @@ STATUS_WORDS = {
 
 def freshness() -> dict[str, SyncRun | None]:
     """How old the mirror is: the last sync that read the pool, and a later one that failed or was stopped."""
-    last_good = SyncRun.objects.filter(state__in=GOOD).first()
+    last_good = SyncRun.objects.filter(state__in=sync.GOOD).first()
     newest = SyncRun.objects.exclude(state__in=(SyncRun.State.RUNNING, SyncRun.State.PREVIEW)).first()
-    failing = newest if newest is not None and newest.state not in GOOD else None
+    failing = newest if newest is not None and newest.state not in sync.GOOD else None
     return {"last_good": last_good, "failing": failing}
 
 
@@ -231,7 +230,14 @@ def sync_list(request: StaffRequest) -> HttpResponse:
 @require_GET
 @require(Permission.READ)
 def sync_detail(request: StaffRequest, pk: int) -> HttpResponse:
-    return _sync_page(request, get_object_or_404(SyncRun, pk=pk), AllowRemovalsForm())
+    """One run. While it is running, the page asks for the part that shows how far it is, until it has ended."""
+    run = get_object_or_404(SyncRun, pk=pk)
+    if request.headers.get("HX-Target") == "sync-progress":
+        response = render(request, "roles/_sync_progress.html", {"run": run, "minutes_left": _minutes_left(run)})
+        if run.state != SyncRun.State.RUNNING:
+            response["HX-Refresh"] = "true"
+        return response
+    return _sync_page(request, run, AllowRemovalsForm())
 
 
 @require_POST
@@ -251,11 +257,19 @@ def sync_start(request: StaffRequest) -> HttpResponse:
         reason = f"Removals allowed: {form.cleaned_data['reason']}"
         allowed = {"allow_removals": True, "seen": stopped.counts, "note": reason}
     try:
-        run = run_sync(by=Actor.staff(request.user), dry_run=mode == "preview", time_limit=TIME_LIMIT, **allowed)
-    except AlreadyRunningError as error:
+        run = sync.start(by=Actor.staff(request.user), dry_run=mode == "preview", **allowed)
+    except sync.AlreadyRunningError as error:
         messages.warning(request, str(error))
         return redirect("roles:syncs")
+    sync.launch(run)
+    until = time.monotonic() + PATIENCE
+    while SyncRun.objects.filter(pk=run.pk, state=SyncRun.State.RUNNING).exists() and time.monotonic() < until:
+        time.sleep(0.1)
     return redirect("roles:sync", pk=run.pk)
+
+
+def _minutes_left(run: SyncRun) -> int:
+    return -(-(run.progress.get("seconds_left") or 0) // 60)
 
 
 def _sync_page(request: StaffRequest, run: SyncRun, form: AllowRemovalsForm, status: int = 200) -> HttpResponse:
@@ -273,6 +287,7 @@ def _sync_page(request: StaffRequest, run: SyncRun, form: AllowRemovalsForm, sta
     counts = [(*name.rsplit("_", 1), run.counts[name]) for name in COUNTED if run.counts.get(name)]
     context = {
         "run": run,
+        "minutes_left": _minutes_left(run),
         "changes": changes,
         "counts": counts,
         "removals": summary({name: run.counts.get(name, 0) for name in COUNTED if name.endswith(("gone", "removed"))}),

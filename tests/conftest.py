@@ -77,3 +77,11 @@ def client_of(db: None) -> Callable[[Staff], HttpsClient]:
 def fresh_cache() -> None:
     """What one test computed is not another's answer: rows of both may have the same ids."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def syncs_without_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync that a page starts runs before the page answers: a process of its own would see another database."""
+    from roles import sync
+
+    monkeypatch.setattr(sync, "launch", sync.perform)

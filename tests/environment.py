@@ -24,6 +24,7 @@ os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
     AWS_SECRET_ACCESS_KEY="testing",
     AWS_SESSION_TOKEN="testing",
+    COGNITO_CALLS_PER_SECOND="2000",
     LOG_LEVEL="WARNING",
 )
 

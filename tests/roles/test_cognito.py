@@ -16,8 +16,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from roles import cognito
-from roles.cognito import CognitoError, read_pool
+from roles import cognito, reading
+from roles.cognito import read_pool
+from roles.reading import CognitoError, Reading
 from tests.roles.conftest import CognitoPool
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # inside moto
@@ -48,7 +49,7 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
 
     def plant(operation: str, answers: dict[int, AWSResponse | Exception] | AWSResponse | Exception) -> list[int]:
         calls: list[int] = []
-        real = cognito.client
+        real = cognito.reader_client
 
         def before_send(**_: object) -> Any:
             calls.append(len(calls))
@@ -62,10 +63,10 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
             api.meta.events.register_first(f"before-send.cognito-idp.{operation}", before_send)
             return api
 
-        monkeypatch.setattr(cognito, "client", client)
+        monkeypatch.setattr(cognito, "reader_client", client)
         return calls
 
-    monkeypatch.setattr("time.sleep", lambda _: None)  # the pauses between retries
+    monkeypatch.setattr(reading, "PAUSE", 0.001)
     return plant
 
 
@@ -93,9 +94,17 @@ def test_a_user_is_read_with_what_the_pages_show(pool: CognitoPool) -> None:
 def test_progress_is_told(pool: CognitoPool) -> None:
     pool.group("a")
     pool.user("grace", "a")
-    told: list[tuple[str, int]] = []
-    read_pool(lambda phase, count: told.append((phase, count)))
-    assert told == [("groups", 1), ("users", 1), ("memberships", 1)]
+    told: list[tuple[int, int | None]] = []
+    last: list[Reading] = []
+
+    def tell(so_far: Reading) -> None:
+        told.append((so_far.calls, so_far.expected_calls))
+        last[:] = [so_far]
+
+    read_pool(tell)
+    assert [calls for calls, _ in told if calls] == [2, 3, 4]  # asking for the pool's size was the first
+    assert told[-1][1] == 3
+    assert (last[0].users, last[0].groups_read, last[0].memberships, last[0].users_read) == (1, 1, 1, True)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +149,7 @@ def test_each_failure_says_what_to_do(
     fault: Callable[..., list[int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cognito, "ATTEMPTS", 2)
+    monkeypatch.setattr(reading, "ATTEMPTS", 2)
     pool.group("a")
     pool.user("grace", "a")
     fault(operation, planted)
@@ -173,7 +182,7 @@ def test_a_setting_that_cannot_be_used_is_named(
 
 
 def test_nobody_answers_at_the_address(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cognito, "ATTEMPTS", 1)
+    monkeypatch.setattr(reading, "ATTEMPTS", 1)
     settings.COGNITO_ENDPOINT_URL = "http://127.0.0.1:9"
     with pytest.raises(CognitoError, match="cannot be reached"):
         read_pool()
@@ -189,7 +198,7 @@ def test_calls_have_bounded_waits_and_repetitions() -> None:
 def test_pages_are_asked_for_with_the_same_parameters(pool: CognitoPool, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(130):
         pool.user(f"user-{number}")
-    real, bodies = cognito.client, []
+    real, bodies = cognito.reader_client, []
 
     def client() -> Any:
         api = real()
@@ -198,7 +207,7 @@ def test_pages_are_asked_for_with_the_same_parameters(pool: CognitoPool, monkeyp
         )
         return api
 
-    monkeypatch.setattr(cognito, "client", client)
+    monkeypatch.setattr(cognito, "reader_client", client)
     read_pool()
     tokens = [body.pop("PaginationToken", None) for body in bodies]
     assert len(set(tokens)) == 3
@@ -238,11 +247,14 @@ def test_an_empty_page_is_not_the_end(pool: CognitoPool, fault: Callable[..., li
     assert len(read_pool().users) == 3  # what lies behind the made-up empty page
 
 
-def test_a_group_deleted_between_two_calls_is_left_out(pool: CognitoPool, fault: Callable[..., list[int]]) -> None:
+def test_a_group_deleted_between_two_calls_is_left_out(
+    pool: CognitoPool, fault: Callable[..., list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pool.group("stays")
     pool.group("goes")
     pool.user("grace", "stays", "goes")
     order = list(read_pool().groups)
+    monkeypatch.setattr(reading, "WORKERS", 1)  # so that the calls come in this order
     fault("ListUsersInGroup", {order.index("goes"): error("ResourceNotFoundException")})
     found = read_pool()
     assert set(found.groups) == set(found.members) == {"stays"}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roles.cognito import Pool, RemoteGroup, RemoteUser
-from roles.sync import Local, Plan, describe, emptied, excessive, plan, recreated, summary
+from roles.plan import Local, Plan, describe, emptied, excessive, plan, recreated, summary
+from roles.reading import Pool, RemoteGroup, RemoteUser
 
 SUBS = st.sampled_from([f"sub-{letter}" for letter in "abcdef"])
 NAMES = st.sampled_from(["analysts", "Analysts", "engineers", "équipe", "a/b"])
@@ -52,6 +52,16 @@ def test_a_plan_turns_the_tables_into_the_pool(one: Pool, other: Pool) -> None:
 @given(pools())
 def test_an_unchanged_pool_needs_no_change(pool: Pool) -> None:
     assert plan(pool, local(pool)).empty
+
+
+@given(pools(), pools(), st.sets(st.tuples(NAMES, SUBS)))
+def test_memberships_changed_after_the_reading_began_are_left_alone(
+    one: Pool, other: Pool, newer: set[tuple[str, str]]
+) -> None:
+    ordinary = plan(other, local(one))
+    careful = plan(other, replace(local(one), newer=frozenset(newer)))
+    assert set(careful.memberships_added) == set(ordinary.memberships_added) - newer
+    assert set(careful.memberships_removed) == set(ordinary.memberships_removed) - newer
 
 
 def test_a_group_of_another_case_is_another_group() -> None:

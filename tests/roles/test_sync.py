@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
+from time import sleep
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -20,9 +22,9 @@ from django.utils import timezone
 from dialadmin.accounts.models import Staff
 from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor
-from roles import sync
-from roles.cognito import CognitoError, Pool, RemoteGroup, RemoteUser
+from roles import mirror, sync
 from roles.models import Absence, Membership, Role, SyncRun, User
+from roles.reading import CognitoError, Pool, Reading, RemoteGroup, RemoteUser
 from roles.sync import AlreadyRunningError, run_sync
 from tests.roles.conftest import CognitoPool
 
@@ -45,18 +47,20 @@ def remote(people: int = 6, **groups: str) -> Pool:
 def disabled(pool: Pool, digits: str = "") -> Pool:
     """This pool, with these people disabled."""
     away = {f"sub-{digit}" for digit in digits}
-    users = {sub: replace(user, enabled=sub not in away) for sub, user in pool.users.items()}
+    users = {sub: user._replace(enabled=sub not in away) for sub, user in pool.users.items()}
     return replace(pool, users=users)
 
 
 def run(pool: Pool | Exception, **options: Any) -> SyncRun:
-    def read(progress: Callable[[str, int], None]) -> Pool:
-        progress("users", 1)
+    """A sync of this pool, or of one that cannot be read. Who is missing from it is nowhere else."""
+
+    def read(progress: Any, /, *, earlier_calls: int | None) -> Pool:
+        progress(Reading(earlier_calls, calls=3))
         if isinstance(pool, Exception):
             raise pool
         return pool
 
-    return run_sync(by=BY, read=read, **options)
+    return run_sync(by=BY, read=read, **{"look_up": lambda subs, progress: (), **options})
 
 
 def state() -> tuple[Any, ...]:
@@ -255,7 +259,8 @@ def test_a_sync_that_breaks_in_the_middle_leaves_nothing(
 ) -> None:
     run(remote(analysts="012"))
     before = state()
-    real = getattr(sync, broken)
+    module = sync if broken == "record" else mirror
+    real = getattr(module, broken)
     calls: list[int] = []
 
     def fail(*args: Any, **kwargs: Any) -> Any:
@@ -264,7 +269,7 @@ def test_a_sync_that_breaks_in_the_middle_leaves_nothing(
             raise RuntimeError("broken")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(sync, broken, fail)
+    monkeypatch.setattr(module, broken, fail)
     result = run(remote(8, analysts="0123", engineers="4"))
     assert result.state == "failed"
     assert "unexpectedly (RuntimeError)" in result.error
@@ -274,7 +279,7 @@ def test_a_sync_that_breaks_in_the_middle_leaves_nothing(
 
 
 def test_an_interrupted_sync_blocks_nobody() -> None:
-    def read(progress: Callable[[str, int], None]) -> Pool:
+    def read(progress: Any, /, *, earlier_calls: int | None) -> Pool:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -287,7 +292,7 @@ def test_an_interrupted_sync_blocks_nobody() -> None:
 def test_no_transaction_is_open_while_the_pool_is_read() -> None:
     open_while_reading: list[bool] = []
 
-    def read(progress: Callable[[str, int], None]) -> Pool:
+    def read(progress: Any, /, *, earlier_calls: int | None) -> Pool:
         open_while_reading.append(connection.in_atomic_block)
         return remote(analysts="0")
 
@@ -303,11 +308,81 @@ def test_a_clock_that_was_set_back_ends_no_membership_before_it_began() -> None:
     assert Membership.objects.get(user__sub="sub-5").until == later
 
 
-def test_reading_that_takes_longer_than_a_page_may_is_ended() -> None:
-    result = run(remote(), time_limit=timedelta(seconds=-1))
-    assert result.state == "failed"
-    assert "manage.py sync_cognito" in result.error
+def test_a_run_that_is_told_to_stop_ends_while_it_reads() -> None:
+    result = run(remote(), stop=lambda: "Its process was told to stop.")
+    assert (result.state, result.error) == ("failed", "Its process was told to stop.")
     assert not User.objects.exists()
+
+
+def test_a_list_that_lacks_somebody_whom_the_pool_has_is_not_believed() -> None:
+    run(remote(8, analysts="012"))
+    before = state()
+    asked: list[Any] = []
+
+    def look_up(subs: Any, progress: Any) -> Any:
+        asked.extend(subs)
+        return {"sub-7"}
+
+    result = run(remote(7, analysts="012"), look_up=look_up)
+    assert result.state == "failed"
+    assert "incomplete: it left out 1 of 1" in result.error
+    assert asked == ["sub-7"]
+    assert state() == before
+
+
+def test_no_more_people_are_looked_up_than_a_sync_can_spare() -> None:
+    run(remote(200))
+    asked: list[Any] = []
+
+    def look_up(subs: Any, progress: Any) -> Any:
+        asked.extend(subs)
+        return ()
+
+    run(remote(20), look_up=look_up)
+    assert len(asked) == len(set(asked)) == sync.LOOKED_UP
+
+
+def test_another_pool_waits_for_a_person_however_little_it_changes(settings: Any) -> None:
+    run(remote(6, analysts="012"))
+    settings.COGNITO_USER_POOL_ID = "eu-west-1_Another1"
+    result = run(remote(7, analysts="012"))
+    assert result.state == "stopped"
+    assert "read from the pool eu-west-1_TestPool1; COGNITO_USER_POOL_ID is now eu-west-1_Another1" in result.error
+    assert run(remote(7, analysts="012"), allow_removals=True, seen=result.counts).state == "applied"
+    assert run(remote(7, analysts="012")).state == "unchanged"
+
+
+def test_what_was_changed_here_while_the_pool_was_read_is_left_alone() -> None:
+    run(remote(6, analysts="012"))
+
+    def read(progress: Any, /, *, earlier_calls: int | None) -> Pool:
+        sleep(0.005)
+        later = timezone.now()
+        analysts, user = Role.objects.get(name="analysts"), User.objects.get(sub="sub-5")
+        Membership.objects.create(role=analysts, user=user, since=later)
+        Membership.objects.filter(user__sub="sub-0").update(until=later)
+        return remote(6, analysts="012")
+
+    assert run_sync(by=BY, read=read).state == "unchanged"
+    assert members("analysts") == {"1", "2", "5"}
+
+
+def test_a_sign_of_life_that_does_not_get_through_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside tests no transaction is open while the pool is read, so that a new connection may help."""
+    run_row = sync.start(by=BY)
+    pulse = sync._Pulse(run_row, lambda reading: None, lambda: "")
+    monkeypatch.setattr(sync, "_update", raising(OperationalError("gone")))
+    closed: list[int] = []
+    monkeypatch.setattr(sync, "connection", SimpleNamespace(in_atomic_block=False, close=lambda: closed.append(1)))
+    pulse(Reading())
+    assert closed == [1]
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
 
 
 def test_a_dry_run_shows_the_changes_and_makes_none() -> None:
@@ -329,7 +404,7 @@ def test_a_second_sync_does_not_start_while_one_runs() -> None:
 
 
 def test_a_run_that_was_taken_for_dead_applies_nothing_when_it_wakes() -> None:
-    def read(progress: Callable[[str, int], None]) -> Pool:
+    def read(progress: Any, /, *, earlier_calls: int | None) -> Pool:
         SyncRun.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=11))
         run(remote(3, analysts="0"))
         return remote(6, engineers="12")
@@ -342,17 +417,21 @@ def test_a_run_that_was_taken_for_dead_applies_nothing_when_it_wakes() -> None:
 
 
 def test_a_run_gives_signs_of_life_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "BEAT_EVERY", timedelta(0))
+    monkeypatch.setattr(sync, "BEAT_EVERY", -1.0)
     beats: list[Any] = []
 
-    def read(progress: Callable[[str, int], None]) -> Pool:
-        for count in range(3):
-            progress("users", count)
-            beats.append(SyncRun.objects.get().heartbeat_at)
+    def read(progress: Any, /, *, earlier_calls: int | None) -> Pool:
+        for calls in range(3):
+            sleep(0.002)  # a tick of SQLite's clock
+            progress(Reading(calls=calls, users=60 * calls))
+            run = SyncRun.objects.get()
+            beats.append(run.heartbeat_at)
+            assert (run.progress["phase"], run.progress["people"]) == ("reading", 60 * calls)
         return remote()
 
-    run_sync(by=BY, read=read)
+    result = run_sync(by=BY, read=read)
     assert beats == sorted(set(beats))
+    assert (result.progress["phase"], result.progress["calls"]) == ("", 2)
 
 
 def test_the_statements_grow_by_batches_not_by_rows() -> None:
