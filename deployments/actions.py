@@ -11,9 +11,11 @@ from django.db.models import F, Max
 from django.utils import timezone
 
 from deployments import acts, draft
+from deployments import seen as states
 from deployments.core.versions import Version
 from deployments.document import Parts
 from deployments.models import Attachment, Deployment, Draft, Limit, PendingImport
+from deployments.seen import Seen
 from dialadmin.history.recorder import Actor, Target, record
 from dialadmin.history.registry import Act
 from dialadmin.secrets import rotate
@@ -22,6 +24,13 @@ from roles.models import ApiKey, Role
 
 class ConflictError(Exception):
     """The draft has changed since the page was made; nothing was done. The text says what to do."""
+
+
+def _unless_changed(seen: str | None, now: Seen, *parts: str) -> None:
+    """Raise ConflictError where a form was made from another state of these parts; None: nobody looked."""
+    was = None if seen is None else Seen.parse(seen)
+    if seen is not None and (was is None or any(getattr(was, part) != getattr(now, part) for part in parts)):
+        raise ConflictError("Somebody else has changed this since the page was shown.")
 
 
 @contextmanager
@@ -55,13 +64,17 @@ def _access_of(deployment: Deployment) -> dict[str, Any]:
     return {"access": deployment.access, "roles": list(roles)}
 
 
-def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = "") -> None:
+def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = "", seen: str | None = None) -> None:
     """Open, restrict or close a deployment. The attached roles stay known while it is open or closed.
+
+    `seen`, here and below, is what the form was made from (`str` of a Seen); raises ConflictError when the parts
+    that the act is about have changed since.
 
     Restricting one that has no role attached would close it, so it is closed (core-semantics 2).
     """
     with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
+        _unless_changed(seen, states.of_deployment(deployment), "access", "roles")
         before = _access_of(deployment)
         if access == Deployment.Access.RESTRICTED and not before["roles"]:
             access = Deployment.Access.CLOSED
@@ -78,14 +91,16 @@ def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = ""
         )
 
 
-def attach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
+def attach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str | None = None) -> bool:
     """Add a role to `userRoles`; False when it was there already.
 
+    That others attached other roles meanwhile is no conflict; that it was opened or closed is.
     A closed deployment becomes restricted to its roles. An open one becomes restricted too: naming who
     may reach it says that others may not.
     """
     with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
+        _unless_changed(seen, states.of_deployment(deployment), "access")
         role = Role.objects.get_or_create(name=role_name)[0]
         before = _access_of(deployment)
         if deployment.access != Deployment.Access.RESTRICTED:
@@ -106,10 +121,11 @@ def attach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
         return True
 
 
-def detach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
+def detach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str | None = None) -> bool:
     """Take a role out of `userRoles`; False when it was not there. Without its last role it is closed, never open."""
     with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
+        _unless_changed(seen, states.of_deployment(deployment), "access", "roles")
         before = _access_of(deployment)
         if not Attachment.objects.filter(deployment=deployment, role__name=role_name).delete()[0]:
             return False
@@ -126,13 +142,16 @@ def detach_role(*, deployment: Deployment, role_name: str, by: Actor) -> bool:
         return True
 
 
-def set_limit(*, role_name: str, deployment_name: str, limit: Mapping[str, Any] | None, by: Actor) -> bool:
+def set_limit(
+    *, role_name: str, deployment_name: str, limit: Mapping[str, Any] | None, by: Actor, seen: str | None = None
+) -> bool:
     """Write `roles.<role>.limits.<deployment>`; False when it already says so.
 
     `limit` maps windows to whole numbers; `{}` is unlimited; None removes the entry, so that the role
     inherits from `default` (core-semantics 3.1). A role without an entry under `roles` gets one.
     """
     with changing():
+        _unless_changed(seen, states.of_limit(role_name, deployment_name), "body")
         role = Role.objects.get_or_create(name=role_name)[0]
         row = Limit.objects.filter(role=role, deployment_name=deployment_name).first()
         before = draft.load_text(row.body) if row else None
@@ -152,11 +171,17 @@ def set_limit(*, role_name: str, deployment_name: str, limit: Mapping[str, Any] 
         changed(
             acts.LIMIT_CHANGED,
             by=by,
-            target=Target("limit", f"{role_name}\n{deployment_name}"[:512], f"{role_name} on {deployment_name}"[:512]),
+            target=Target(
+                "limit", states.limit_id(role_name, deployment_name), f"{role_name} on {deployment_name}"[:512]
+            ),
             before={"role": role_name, "deployment": deployment_name, "limit": before},
             after={"role": role_name, "deployment": deployment_name, "limit": None if limit is None else dict(limit)},
         )
         return True
+
+
+def _limit_target(role_name: str, deployment_name: str) -> Target:
+    return Target("limit", states.limit_id(role_name, deployment_name), f"{role_name} on {deployment_name}"[:512])
 
 
 def create_deployment(*, kind: str, name: str, body: Mapping[str, Any], by: Actor) -> Deployment:
@@ -175,10 +200,11 @@ def create_deployment(*, kind: str, name: str, body: Mapping[str, Any], by: Acto
         return deployment
 
 
-def change_deployment(*, deployment: Deployment, fields: Mapping[str, Any], by: Actor) -> bool:
+def change_deployment(*, deployment: Deployment, fields: Mapping[str, Any], by: Actor, seen: str | None = None) -> bool:
     """Set top-level fields of a deployment's entry; an empty value removes the field. False when nothing changed."""
     with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
+        _unless_changed(seen, states.of_deployment(deployment), "body")
         body = draft.load_text(deployment.body)
         differing = {
             name: value
@@ -200,10 +226,11 @@ def change_deployment(*, deployment: Deployment, fields: Mapping[str, Any], by: 
         return True
 
 
-def delete_deployment(*, deployment: Deployment, by: Actor) -> None:
+def delete_deployment(*, deployment: Deployment, by: Actor, seen: str | None = None) -> None:
     """Remove a deployment with its attachments. Limits that name it stay: another may carry the name."""
     with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
+        _unless_changed(seen, states.of_deployment(deployment), "access", "roles", "body")
         changed(
             acts.DEPLOYMENT_DELETED,
             by=by,
@@ -213,11 +240,12 @@ def delete_deployment(*, deployment: Deployment, by: Actor) -> None:
         deployment.delete()
 
 
-def set_target_version(*, version: Version, by: Actor) -> bool:
+def set_target_version(*, version: Version, by: Actor, seen: str | None = None) -> bool:
     """Choose the Core version that the export is for; False when it is chosen already."""
     with changing() as row:
         if row.target_version == str(version):
             return False
+        _unless_changed(seen, states.of_target_version(row), "body")
         Draft.objects.filter(pk=1).update(target_version=str(version))
         changed(
             acts.TARGET_VERSION_CHANGED,

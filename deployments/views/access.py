@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -9,11 +10,12 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_POST
 
-from deployments import actions, draft
+from deployments import actions, draft, seen
 from deployments.core.versions import Version, shape
 from deployments.forms import AccessForm, AttachForm, LimitForm
 from deployments.limits import state
@@ -21,6 +23,7 @@ from deployments.models import Deployment, Limit
 from deployments.querysets import people_of_roles
 from deployments.releases import drafts
 from deployments.views.catalog import back_to, detail_context, numbers_of
+from deployments.views.conflict import conflict
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
@@ -60,11 +63,19 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
                 "everyone": User.objects.filter(enabled=True, gone_at=None).count(),
                 "roles": roles,
                 "line": drafts.of_access(deployment, () if access == Deployment.Access.CLOSED else wanted),
+                "seen": sent_or(request, deployment),
             },
         )
-    actions.set_access(
-        deployment=deployment, access=access, by=Actor.staff(request.user), note=request.POST.get("note", "")[:1000]
-    )
+    try:
+        actions.set_access(
+            deployment=deployment,
+            access=access,
+            by=Actor.staff(request.user),
+            note=request.POST.get("note", "")[:1000],
+            seen=request.POST.get("seen"),
+        )
+    except actions.ConflictError:
+        return _access_conflict(request, deployment, f"Make {deployment.name} {WORDS[access]}", WORDS[access])
     messages.success(request, f"{deployment.name} is {WORDS[access]} now.")
     return back_to(deployment)
 
@@ -92,9 +103,16 @@ def attach(request: StaffRequest, pk: int) -> HttpResponse:
                 "unknown": role is None,
                 "near": near or _nearest(name),
                 "line": drafts.of_access(deployment, (name,)) if deployment.access == Deployment.Access.OPEN else None,
+                "seen": sent_or(request, deployment),
             },
         )
-    if actions.attach_role(deployment=deployment, role_name=name, by=Actor.staff(request.user)):
+    try:
+        attached = actions.attach_role(
+            deployment=deployment, role_name=name, by=Actor.staff(request.user), seen=request.POST.get("seen")
+        )
+    except actions.ConflictError:
+        return _access_conflict(request, deployment, f"Attach {name} to {deployment.name}", f"{name} attached")
+    if attached:
         messages.success(request, f"{name} is attached to {deployment.name}.")
     else:
         messages.info(request, f"{name} was attached already.")
@@ -123,9 +141,23 @@ def detach(request: StaffRequest, pk: int) -> HttpResponse:
             return render(
                 request,
                 "deployments/confirm_detach.html",
-                {"deployment": deployment, "role": role, "last": last, "line": line},
+                {
+                    "deployment": deployment,
+                    "role": role,
+                    "last": last,
+                    "line": line,
+                    "seen": sent_or(request, deployment),
+                },
             )
-    if actions.detach_role(deployment=deployment, role_name=role.name, by=Actor.staff(request.user)):
+    try:
+        detached = actions.detach_role(
+            deployment=deployment, role_name=role.name, by=Actor.staff(request.user), seen=request.POST.get("seen")
+        )
+    except actions.ConflictError:
+        return _access_conflict(
+            request, deployment, f"Detach {role.name} from {deployment.name}", f"{role.name} detached"
+        )
+    if detached:
         after = "It is closed now: nobody reaches it." if last else ""
         messages.success(request, undo_message(request, deployment, role.name, after))
     return back_to(deployment)
@@ -134,7 +166,28 @@ def detach(request: StaffRequest, pk: int) -> HttpResponse:
 def undo_message(request: StaffRequest, deployment: Deployment, role_name: str, after: str) -> SafeString:
     """What was detached, with a button that attaches it again: a new act, recorded like any other."""
     return render_to_string(
-        "deployments/_detached.html", {"deployment": deployment, "role_name": role_name, "after": after}, request
+        "deployments/_detached.html",
+        {"deployment": deployment, "role_name": role_name, "after": after, "seen": seen.of_deployment(deployment)},
+        request,
+    )
+
+
+def sent_or(request: StaffRequest, deployment: Deployment) -> str:
+    """What the form before was made from: a page that asks once more takes nothing newer for granted."""
+    return request.POST.get("seen") or str(seen.of_deployment(deployment))
+
+
+def _access_conflict(request: StaffRequest, deployment: Deployment, title: str, wanted: str) -> HttpResponse:
+    """Yours beside what the deployment's access is now."""
+    deployment.refresh_from_db()
+    roles = ", ".join(deployment.roles.order_by("name").values_list("name", flat=True))
+    return conflict(
+        request,
+        title=title,
+        rows=[("Access", wanted, WORDS[deployment.access] + (f": {roles}" if roles else ""))],
+        now=seen.of_deployment(deployment),
+        entries=seen.about_deployment(deployment.pk),
+        back=reverse("deployments:detail", args=[deployment.pk]),
     )
 
 
@@ -153,9 +206,23 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
     version = Version.parse(draft.current().target_version)
     form = LimitForm(request.POST or None, windows=tuple(shape("Limit", version).fields), initial=_initial(numbers))
     if request.method == "POST" and form.is_valid():
-        actions.set_limit(
-            role_name=role.name, deployment_name=deployment.name, limit=form.limit(), by=Actor.staff(request.user)
-        )
+        try:
+            actions.set_limit(
+                role_name=role.name,
+                deployment_name=deployment.name,
+                limit=form.limit(),
+                by=Actor.staff(request.user),
+                seen=request.POST.get("seen"),
+            )
+        except actions.ConflictError:
+            return conflict(
+                request,
+                title=f"Change the limit of {role.name} on {deployment.name}",
+                rows=[("Limit", _limit_words(form.limit()), _limit_words(written))],
+                now=seen.of_limit(name, deployment.name),
+                entries=seen.about_limit(name, deployment.name),
+                back=reverse("deployments:detail", args=[pk]),
+            )
         messages.success(request, f"The limit of {role.name} on {deployment.name} is saved.")
         if state(form.limit()) == "denied":
             messages.warning(
@@ -176,11 +243,18 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
             "default_numbers": numbers_of(draft.load_text(fallback.body)) if fallback else None,
             "is_default": name == DEFAULT_ROLE,
             "people": people_of_roles([role.pk]).get(role.pk, 0) if role.pk else 0,
+            "seen": request.POST.get("seen") or seen.of_limit(name, deployment.name),
         },
         status=400 if form.errors else 200,
     )
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def _limit_words(limit: Mapping[str, Any] | None) -> str:
+    if limit is None:
+        return "from default"
+    return ", ".join(f"{window} {value}" for window, value in limit.items()) or "unlimited"
 
 
 def _initial(numbers: dict[str, int] | None) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from django.contrib import messages
 from django.http import HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from deployments import actions, draft
+from deployments import actions, draft, seen
 from deployments.core.coerce import as_long
 from deployments.core.render import render as render_json
 from deployments.core.secrets import map_secrets
@@ -21,6 +22,7 @@ from deployments.forms import AttachForm, DeploymentForm
 from deployments.limits import WINDOWS, Window, state
 from deployments.models import Deployment, Limit
 from deployments.querysets import attached_roles, catalogue, people_of_deployments, people_of_roles
+from deployments.views.conflict import conflict
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.models import Entry
@@ -124,6 +126,7 @@ def detail_context(deployment: Deployment, attach: AttachForm | None = None) -> 
         "attach": attach or AttachForm(),
         "role_names": Role.objects.exclude(pk__in=[row.role.pk for row in rows]).values_list("name", flat=True)[:1000],
         "limits_count": deployment.kind == Deployment.Kind.MODEL,
+        "seen": seen.of_deployment(deployment),
     }
 
 
@@ -173,12 +176,26 @@ def deployment_change(request: StaffRequest, pk: int) -> HttpResponse:
         if name in body and name not in initial:
             del form.fields[name]  # a translated text is not edited as a plain one
     if request.method == "POST" and form.is_valid():
-        changed = actions.change_deployment(
-            deployment=deployment, fields=form.cleaned_data, by=Actor.staff(request.user)
-        )
+        try:
+            changed = actions.change_deployment(
+                deployment=deployment,
+                fields=form.cleaned_data,
+                by=Actor.staff(request.user),
+                seen=request.POST.get("seen"),
+            )
+        except actions.ConflictError:
+            return conflict(
+                request,
+                title=f"Change {deployment.name}",
+                rows=[(str(bound.label), form.cleaned_data[bound.name], initial.get(bound.name)) for bound in form],
+                now=seen.of_deployment(deployment),
+                entries=seen.about_deployment(pk),
+                back=reverse("deployments:detail", args=[pk]),
+            )
         messages.success(request, f"{deployment.name} was changed." if changed else "Nothing was different.")
         return redirect("deployments:detail", pk=pk)
-    return render(request, "deployments/form.html", {"form": form, "deployment": deployment})
+    was = request.POST.get("seen") or seen.of_deployment(deployment)
+    return render(request, "deployments/form.html", {"form": form, "deployment": deployment, "seen": was})
 
 
 @require_http_methods(["GET", "POST"])
@@ -187,7 +204,19 @@ def deployment_delete(request: StaffRequest, pk: int) -> HttpResponse:
     deployment = get_object_or_404(Deployment, pk=pk)
     wrong = request.method == "POST" and request.POST.get("name", "") != deployment.name
     if request.method == "POST" and not wrong:
-        actions.delete_deployment(deployment=deployment, by=Actor.staff(request.user))
+        try:
+            actions.delete_deployment(
+                deployment=deployment, by=Actor.staff(request.user), seen=request.POST.get("seen")
+            )
+        except actions.ConflictError:
+            return conflict(
+                request,
+                title=f"Delete {deployment.name}",
+                rows=[("The deployment", "deleted", f"{deployment.get_access_display()}, with changes")],
+                now=seen.of_deployment(deployment),
+                entries=seen.about_deployment(pk),
+                back=reverse("deployments:detail", args=[pk]),
+            )
         messages.success(request, f"{deployment.name} was deleted from the draft.")
         return redirect("deployments:list")
     return render(

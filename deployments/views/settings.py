@@ -10,10 +10,11 @@ from django.contrib import messages
 from django.db import transaction
 from django.http.response import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from deployments import actions, draft, exports, imports
+from deployments import actions, draft, exports, imports, seen
 from deployments.changes import summary
 from deployments.checks import draft_findings
 from deployments.core.mends import mended
@@ -25,6 +26,7 @@ from deployments.forms import ImportForm, VersionForm
 from deployments.models import PendingImport
 from deployments.releases import drafts
 from deployments.releases.presentation import told_context
+from deployments.views.conflict import conflict
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
@@ -133,6 +135,7 @@ def export_page(request: StaffRequest) -> HttpResponse:
         "deployments/export.html",
         {
             "draft": row,
+            "seen": seen.of_target_version(row),
             "version_form": VersionForm(initial={"version": row.target_version}),
             "errors": [f for f in findings if f.severity == "error"],
             "warnings": [f for f in findings if f.severity == "warning"],
@@ -166,8 +169,21 @@ def set_version(request: StaffRequest) -> HttpResponse:
     form = VersionForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Choose one of the listed Core versions.")
-    elif actions.set_target_version(version=form.cleaned_data["version"], by=Actor.staff(request.user)):
-        messages.success(request, f"The export is for Core {form.cleaned_data['version']} now.")
+        return redirect("deployments:export")
+    version = form.cleaned_data["version"]
+    try:
+        if actions.set_target_version(version=version, by=Actor.staff(request.user), seen=request.POST.get("seen")):
+            messages.success(request, f"The export is for Core {version} now.")
+    except actions.ConflictError:
+        row = draft.current()
+        return conflict(
+            request,
+            title="Set the target version",
+            rows=[("Target version", f"Core {version}", f"Core {row.target_version}")],
+            now=seen.of_target_version(row),
+            entries=seen.about_target_version(),
+            back=reverse("deployments:export"),
+        )
     return redirect("deployments:export")
 
 
