@@ -53,6 +53,7 @@ FOUND: tuple[Page, ...] = (
     Page("New deployment", "deployments:create", Permission.EDIT),
     Page("New role", "roles:create", Permission.EDIT),
     Page("My account", "accounts:me"),
+    Page("Gallery", "gallery"),
 )
 
 # Other words under which the search finds a page, by the name of its URL.
@@ -71,6 +72,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "releases:list": ("versions", "restore", "published"),
     "releases:review": ("what changes", "release the draft", "publish", "diff"),
     "history:list": ("audit log", "changes", "who did what", "log"),
+    "gallery": ("components", "design system", "styles"),
     "accounts:me": ("level", "permissions", "session", "sign out"),
 }
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import include, path
 
 from dialadmin import views
+from dialadmin.gallery import gallery
 from dialadmin.search.views import search
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("theme/", views.theme, name="theme"),
     path("health/", views.health, name="health"),
+    path("gallery/", gallery, name="gallery"),
     path("search/", search, name="search"),
     path("accounts/", include("dialadmin.accounts.urls")),
     path("roles/", include("roles.urls")),

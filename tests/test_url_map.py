@@ -26,6 +26,7 @@ READ, EDIT, RELEASE = Permission.READ, Permission.EDIT, Permission.RELEASE
 # URL name -> the permission it takes; None where it is for everybody, signed in or not.
 LISTED: dict[str, Permission | None] = {
     "home": READ,
+    "gallery": READ,
     "search": READ,
     "theme": None,
     "health": None,

@@ -16,11 +16,6 @@ from tests.browser.conftest import Watched
 
 pytestmark = pytest.mark.browser
 
-PAGES = (
-    "/", "/deployments/", "/deployments/new/", "/deployments/keys/", "/deployments/checks/", "/deployments/import/",
-    "/deployments/export/", "/roles/", "/roles/new/", "/roles/users/", "/roles/syncs/", "/history/", "/accounts/me/",
-)  # fmt: skip
-
 
 def sign_in(page: Page, person: str) -> None:
     """Through the provider's own page, where one picks a person."""
@@ -91,31 +86,6 @@ def test_somebody_without_rights_sees_which_groups_they_need(watched: Watched) -
     expect(watched.page.get_by_role("navigation")).to_have_count(0)
 
 
-def test_every_page_is_accessible_in_both_themes_and_fits_a_phone(
-    chromium: Browser, dashboard: str, theme: str
-) -> None:
-    context = chromium.new_context(
-        base_url=dashboard,
-        color_scheme="dark" if theme == "dark" else "light",
-        viewport={"width": 390, "height": 844},
-    )
-    watched = Watched(context)
-    sign_in(watched.page, "Ada Nwosu")
-    expect(watched.page.get_by_role("heading", level=1)).to_have_text("Who reaches which model")
-    addresses = list(PAGES)
-    for listing in ("/deployments/", "/roles/", "/roles/users/", "/roles/syncs/"):
-        watched.page.goto(listing)
-        link = watched.page.locator("tbody th a").first.get_attribute("href")
-        assert link is not None
-        addresses.append(link)
-    for address in addresses:
-        watched.page.goto(address)
-        watched.assert_sound()
-        overflow = watched.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow == 0, address
-    context.close()
-
-
 def test_the_main_job_works_without_javascript(chromium: Browser, dashboard: str) -> None:
     context = chromium.new_context(base_url=dashboard, java_script_enabled=False)
     page = context.new_page()
@@ -157,4 +127,28 @@ def test_a_limit_is_set_with_the_keyboard_alone(watched: Watched) -> None:
     page.keyboard.type("60")
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name=re.compile("Fallback"))).to_contain_text("60 requests per hour")
+    assert watched.complaints == []
+
+
+def test_anything_is_found_with_the_keyboard_alone(watched: Watched) -> None:
+    page = watched.page
+    sign_in(page, "Ada Nwosu")
+    page.goto("/history/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("joana fereira")
+    expect(page.get_by_role("dialog")).to_contain_text("with one letter changed")
+    watched.assert_sound()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("link", name=re.compile("^Joana Ferreira"))).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("/")
+    page.keyboard.type("sync now")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Syncs")
+    page.get_by_role("link", name="Search").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.type("no such thing")
+    expect(page.get_by_role("dialog")).to_contain_text("Nothing is called that")
     assert watched.complaints == []

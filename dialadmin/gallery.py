@@ -1,0 +1,83 @@
+"""The gallery: each component once, in all its states, light and dark side by side, on made-up rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django import forms
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from dialadmin.accounts.guards import StaffRequest, require
+from dialadmin.accounts.permissions import Permission
+from dialadmin.history.models import Entry
+from dialadmin.listing import Column, Filter, Listing
+from dialadmin.search.find import Answer, Found, Hit
+from dialadmin.templatetags.ui import BADGES
+
+WHEN = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
+
+
+class SampleForm(forms.Form):
+    """A field of each kind; bound to nothing, the first one shows its error."""
+
+    name = forms.CharField(label="Name", help_text="As Core compares it, byte for byte.")
+    note = forms.CharField(label="Reason", required=False, widget=forms.Textarea)
+    kind = forms.ChoiceField(label="Kind", choices=(("model", "Model"), ("addon", "Addon")))
+    access = forms.ChoiceField(
+        label="Access", choices=(("open", "Open"), ("closed", "Closed")), widget=forms.RadioSelect, initial="closed"
+    )
+    sure = forms.BooleanField(label="I have read what changes", required=False)
+
+
+class SampleListing(Listing[Entry]):
+    """The second of six pages of a list, without rows of a database."""
+
+    names = ("gpt-4o", "gpt-4o-mini", "text-embedding-3-large")
+
+    def __init__(self) -> None:
+        super().__init__(
+            QueryDict("q=gpt&kind=model&page=2&sort=-name&size=25"),
+            Entry.objects.none(),
+            search=("note",),
+            sorts={"name": "note", "people": "id"},
+            default_sort="name",
+            filters=(Filter("kind", "Kind", (("model", "Model"), ("addon", "Addon")), "act"),),
+            columns=(
+                Column("name", "Name", str, "name"),
+                Column("access", "Access", str),
+                Column("people", "People", str, "people", css="number"),
+            ),
+        )
+        self.total = 137
+
+
+def _answer() -> Answer:
+    hits = [Hit("gpt-4o", "Model · GPT-4o", "restricted", "#"), Hit("gpt-4o-mini", "Model", "open", "#")]
+    guess = [Hit("Grace Hopper", "grace.hopper@example.com", "disabled", "#")]
+    return Answer("gpt", [Found("deployment", "Deployments", hits, 12), Found("user", "Users", guess, 1, guessed=True)])
+
+
+def _entries() -> list[Entry]:
+    return [
+        Entry(at=WHEN, act="deployment.role-attached", actor_name="Ada Nwosu", target_name="gpt-4o",
+              before={"roles": ["analysts"]}, after={"roles": ["analysts", "legal"], "role": "legal"}),
+        Entry(at=WHEN, act="draft.imported", actor_name="Edit Berg", note="aidial.config.json"),
+    ]  # fmt: skip
+
+
+@require_GET
+@require(Permission.READ)
+def gallery(request: StaffRequest) -> HttpResponse:
+    themes = [
+        {
+            "theme": theme,
+            "form": SampleForm({f"{theme}-kind": "addon", f"{theme}-access": "closed"}, prefix=theme),
+            "listing": SampleListing(),
+            "answer": _answer(),
+        }
+        for theme in ("light", "dark")
+    ]
+    context = {"themes": themes, "states": list(BADGES), "entries": _entries(), "moment": WHEN}
+    return render(request, "gallery/page.html", context)

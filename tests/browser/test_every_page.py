@@ -1,0 +1,109 @@
+"""Every page that somebody can reach by following links: sound in light and dark, and whole at 320 px."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import Resolver404, resolve
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Watched
+from tests.browser.test_main_job import sign_in
+from tests.test_url_map import LISTED, POST_ONLY
+
+pytestmark = pytest.mark.browser
+
+# Pages without a link: what a browser meets on its way in and out, and what answers no person.
+UNLINKED = {
+    "health",
+    "accounts:callback",
+    "accounts:failed",
+    "accounts:signed-out",
+    "api:release-latest",
+    "api:release",
+}
+# Links that download a file or start a sign-in instead of showing a page.
+NO_PAGE = {"accounts:sign-in"}
+ONE_THEME = {"runOnly": ["color-contrast"]}  # what may differ between light and dark
+PASTED = '{"models": {"new-model": {"type": "chat", "endpoint": "http://model"}}}'
+
+
+def links(page: Page) -> list[str]:
+    found: list[str] = page.eval_on_selector_all(
+        "a[href]:not([download])", "links => links.map(link => link.getAttribute('href'))"
+    )
+    return [page.evaluate("href => new URL(href, location).href", href) for href in found if not href.startswith("#")]
+
+
+def name_of(address: str) -> str | None:
+    """The name of the URL of an address, or None where there is none."""
+    try:
+        return resolve(urlsplit(address).path).view_name
+    except Resolver404:
+        return None
+
+
+def judge(watched: Watched) -> list[str]:
+    """What is wrong with the page as it stands."""
+    page = watched.page
+    page.emulate_media(color_scheme="light")
+    violations = Axe().run(page).response["violations"]
+    page.emulate_media(color_scheme="dark")
+    violations += Axe().run(page, options=ONE_THEME).response["violations"]
+    wrong = [f"{v['id']}: {[node['html'][:160] for node in v['nodes']]}" for v in violations]
+    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if width:
+        wrong.append(f"scrolls sideways by {width} px")
+    if page.locator("[style]:not(.htmx-request)").count():
+        wrong.append("has inline style")
+    if page.locator("h1").count() != 1 or not page.title():
+        wrong.append("has no title, or not one heading of the first level")
+    return wrong + watched.complaints
+
+
+def fill(watched: Watched) -> list[str]:
+    """Make what has a page only when somebody makes it; addresses that are not linked afterwards."""
+    page = watched.page
+    page.goto("/releases/review/")
+    reviewed = links(page)  # there is less to see once it is released
+    page.get_by_label("Note").fill("The first release")
+    page.get_by_label(re.compile("^Type 1")).fill("1")
+    page.get_by_role("button", name="Make release 1").click()
+    expect(page).to_have_url(re.compile(r"/releases/\d+/"))
+    page.goto("/deployments/import/")
+    page.locator("textarea").fill(PASTED)
+    page.locator("main form").first.locator("button[type=submit]").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("change")
+    return [*reviewed, page.url]
+
+
+def test_every_page_is_accessible_in_both_themes_and_whole_at_320_px(chromium: Browser, dashboard: str) -> None:
+    context = chromium.new_context(
+        base_url=dashboard,
+        viewport={"width": 320, "height": 700},
+        reduced_motion="reduce",  # a change of theme is not to be judged on its way
+    )
+    context.set_default_timeout(10_000)
+    watched = Watched(context)
+    sign_in(watched.page, "Ada Nwosu")
+    expect(watched.page.get_by_role("heading", level=1)).to_have_text("Who reaches which model")
+    waiting = [f"{dashboard}/gallery/", watched.page.url, *fill(watched)]
+    seen: set[str] = set(NO_PAGE)
+    wrong: dict[str, list[str]] = {}
+    while waiting:
+        address = waiting.pop(0)
+        name = name_of(address)
+        if name is None or name in seen or not address.startswith(dashboard):
+            continue
+        seen.add(name)
+        watched.complaints.clear()
+        watched.page.goto(address)
+        if found := judge(watched):
+            wrong[f"{name} ({urlsplit(address).path})"] = found
+        waiting += links(watched.page)
+    context.close()
+    assert wrong == {}
+    assert LISTED.keys() - POST_ONLY - UNLINKED - seen == set()
