@@ -1,0 +1,376 @@
+"""Who reaches what, with which limits: every question of the audit, answered from one index. Pure.
+
+People are numbers, and a set of people is a whole number whose bit n stands for person n; so is a set of
+deployments. A union over the roles of a deployment, a count, a comparison of two moments are then one
+operation each, however many people there are. What a role set means is `deployments.core`'s to say: nothing
+here decides access or a limit by itself.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import compress, count, islice
+from typing import Literal
+
+from deployments.core.access import Access, access, is_allowed
+from deployments.core.limits import Effective, contributors, counting_roles, effective
+from deployments.core.load import Deployment, Key, Settings
+from deployments.document import SECTIONS
+
+State = Literal["unlimited", "limited", "denied", "unlisted", "failed", "shadowed"]
+Place = tuple[str, str]  # section and name of a deployment
+KINDS: Mapping[str, str] = {path[-1]: kind for kind, path in SECTIONS.items()}
+REACHES: frozenset[State] = frozenset({"unlimited", "limited"})
+_NOBODY: frozenset[str] = frozenset()
+
+
+def outcome(settings: Settings, deployment: Deployment, roles: AbstractSet[str]) -> tuple[State, Effective | None]:
+    """What somebody with exactly these roles meets when they call, and the limit that Core would tell.
+
+    The limit is None where Core of this version tells none (core-semantics 3.4). Before anything else the
+    name has to lead here, then `userRoles` has to let in, then an enforced limit must not deny.
+    """
+    rules = settings.rules
+    limit = effective(settings, deployment, roles) if deployment.section in rules.resolved else None
+    if deployment.shadowed_by is not None:
+        return "shadowed", limit
+    if not is_allowed(deployment, roles):
+        return "unlisted", limit
+    if limit is None or deployment.section not in rules.enforced:
+        return "unlimited", limit
+    if limit.failing:
+        return "failed", limit
+    if limit.denied:
+        return "denied", limit
+    return ("unlimited" if limit.unlimited else "limited"), limit
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How the holders of some roles reach one deployment that lists them.
+
+    `via`: the roles that let in, in alphabetical order; empty when it is open. `limit`: window to number, unlimited
+    windows left out. `given`: window to the roles whose entry made its number, `("default",)` for the fallback.
+    """
+
+    deployment: Deployment
+    via: tuple[str, ...]
+    state: State
+    limit: Mapping[str, int] = field(default_factory=dict)
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        return KINDS[self.deployment.section]
+
+    @property
+    def access(self) -> Access:
+        return access(self.deployment)
+
+    @property
+    def reaches(self) -> bool:
+        return self.state in REACHES
+
+
+@dataclass(frozen=True)
+class Population:
+    """Everyone who can sign in, by number, and who of them holds which role.
+
+    `ids` and `names`: the row and the user name of person n. `holding`: role to the bits of its holders;
+    a role that nobody holds is left out or 0.
+    """
+
+    ids: Sequence[int] = ()
+    names: Sequence[str] = ()
+    holding: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def everyone(self) -> int:
+        return (1 << len(self.ids)) - 1
+
+    @cached_property
+    def number_of(self) -> Mapping[int, int]:
+        """Row of a person to their number."""
+        return {pk: number for number, pk in enumerate(self.ids)}
+
+    @cached_property
+    def _planes(self) -> Mapping[str, bytes]:
+        size = (len(self.ids) + 7) // 8
+        return {role: bits.to_bytes(size, "little") for role, bits in self.holding.items()}
+
+    def roles_of(self, number: int) -> frozenset[str]:
+        """The roles that a person holds."""
+        byte, mask = number >> 3, 1 << (number & 7)
+        return frozenset([role for role, plane in self._planes.items() if plane[byte] & mask])
+
+    @cached_property
+    def role_sets(self) -> tuple[Sequence[frozenset[str]], Sequence[int]]:
+        """The distinct sets of roles, and the set of each person. Access depends on nothing else."""
+        names = list(self.holding)
+        held: list[list[int]] = [[] for _ in self.ids]
+        for index, role in enumerate(names):
+            for number in members(self.holding[role]):
+                held[number].append(index)
+        known: dict[tuple[int, ...], int] = {}
+        of_person = array("L", [known.setdefault(tuple(some), len(known)) for some in held])
+        return [frozenset([names[index] for index in some]) for some in known], of_person
+
+
+def iterate(bits: int) -> Iterator[int]:
+    """The numbers of the people in a set, in order, found as they are asked for."""
+    digits = bin(bits)[:1:-1]
+    at = digits.find("1")
+    while at >= 0:
+        yield at
+        at = digits.find("1", at + 1)
+
+
+def members(bits: int) -> list[int]:
+    """The numbers of the people in a set, in order, by whichever way is the faster for so many."""
+    if bits.bit_count() * _SPARSE < bits.bit_length():
+        return list(iterate(bits))
+    return list(compress(count(), bin(bits)[:1:-1].encode().translate(_FLAGS)))
+
+
+_SPARSE = 30  # with fewer than one bit in so many set, looking for the next one beats looking at each
+_FLAGS = bytes(code == ord("1") for code in range(256))
+
+
+def some_members(bits: int, first: int, number: int) -> list[int]:
+    """The numbers of so many people of a set, from the one at `first` (from 0) on: one page."""
+    return list(islice(iterate(bits), first, first + number))
+
+
+def union(sets: Iterable[int]) -> int:
+    result = 0
+    for bits in sets:
+        result |= bits
+    return result
+
+
+class Index:
+    """Settings and people together. Immutable; build a new one when either has changed.
+
+    `notes` says what it rests on, for pages and downloads: e.g. {"release": "7", "sync": "112"}.
+    """
+
+    def __init__(self, settings: Settings, people: Population, notes: Mapping[str, str] | None = None) -> None:
+        self.settings = settings
+        self.people = people
+        self.notes = dict(notes or {})
+        self.deployments: tuple[Deployment, ...] = settings.deployments
+        self._answers: list[dict[frozenset[str], Answer | None]] = [{} for _ in self.deployments]
+
+    # --- deployments ------------------------------------------------------------------------------------
+
+    @cached_property
+    def _numbers(self) -> Mapping[Place, int]:
+        return {(item.section, item.name): number for number, item in enumerate(self.deployments)}
+
+    @cached_property
+    def open_bits(self) -> int:
+        """The deployments that everyone is let in to."""
+        return union(1 << number for number, item in enumerate(self.deployments) if item.user_roles is None)
+
+    @cached_property
+    def opened_by(self) -> Mapping[str, int]:
+        """Role to the deployments that list it."""
+        found: dict[str, int] = {}
+        for number, item in enumerate(self.deployments):
+            for role in item.user_roles or ():
+                found[role] = found.get(role, 0) | 1 << number
+        return found
+
+    def find(self, name: str, section: str = "") -> Deployment | None:
+        """The deployment that a call to this name gets; of one section if given. None when there is none."""
+        found = [item for item in self.deployments if item.name == name and section in ("", item.section)]
+        return next((item for item in found if item.shadowed_by is None), found[0] if found else None)
+
+    # --- people of a deployment ---------------------------------------------------------------------------
+
+    def listed(self, deployment: Deployment) -> int:
+        """Everyone whom `userRoles` lets in, as bits. Limits are another question."""
+        if deployment.user_roles is None:
+            return self.people.everyone
+        holding = self.people.holding
+        return union(holding[role] for role in deployment.user_roles if role in holding)
+
+    def callers(self, deployment: Deployment) -> int:
+        """Everyone whose call is served: let in, not denied by a limit, not failing, and the name leads here."""
+        if deployment.shadowed_by is not None:
+            return 0
+        bits = self.listed(deployment)
+        if not self._may_deny(deployment):
+            return bits
+        return union(
+            people
+            for roles, people in self.classes(deployment, bits)
+            if (answer := self.answer(deployment, roles | self._one_via(deployment, people))) and answer.reaches
+        )
+
+    def _may_deny(self, deployment: Deployment) -> bool:
+        if deployment.section not in self.settings.rules.enforced:
+            return False
+        entries = self.settings.entries.get(deployment.name)
+        return bool(self.settings.without_limits) or any(min(limit) <= 0 for limit in (entries or {}).values())
+
+    def _one_via(self, deployment: Deployment, people: int) -> frozenset[str]:
+        """A role that lets one of these people in: enough where only the limit is asked for."""
+        for role in deployment.user_roles or ():
+            if self.people.holding.get(role, 0) & people:
+                return frozenset((role,)) - counting_roles(self.settings, deployment)
+        return _NOBODY
+
+    def classes(self, deployment: Deployment, among: int) -> list[tuple[frozenset[str], int]]:
+        """These people by the roles that can make a difference to their limit, of thousands of sets a handful."""
+        parts: list[tuple[frozenset[str], int]] = [(_NOBODY, among)] if among else []
+        for role in sorted(counting_roles(self.settings, deployment) & self.people.holding.keys()):
+            bits = self.people.holding[role]
+            split = []
+            for roles, people in parts:
+                inside = people & bits
+                if inside:
+                    split.append((roles | {role}, inside))
+                if inside != people:
+                    split.append((roles, people ^ inside))
+            parts = split
+        return parts
+
+    def counts(self) -> dict[Place, int]:
+        """How many people each deployment lists."""
+        return {(item.section, item.name): self.listed(item).bit_count() for item in self.deployments}
+
+    # --- deployments of somebody ---------------------------------------------------------------------------
+
+    def answer(self, deployment: Deployment, roles: AbstractSet[str]) -> Answer | None:
+        """How somebody with these roles reaches the deployment; None when it does not list them."""
+        number = self._numbers[deployment.section, deployment.name]
+        relevant = self._relevant[number].intersection(roles)
+        known = self._answers[number]
+        if relevant not in known:
+            if len(known) > _KEPT:
+                known.clear()
+            known[relevant] = self._answer(deployment, relevant)
+        return known[relevant]
+
+    @cached_property
+    def _relevant(self) -> list[frozenset[str]]:
+        """For each deployment the only roles that its answer can depend on."""
+        return [
+            counting_roles(self.settings, item) | (_NOBODY if item.user_roles is None else item.user_roles)
+            for item in self.deployments
+        ]
+
+    def _answer(self, deployment: Deployment, roles: frozenset[str]) -> Answer | None:
+        if not is_allowed(deployment, roles):
+            return None
+        state, limit = outcome(self.settings, deployment, roles)
+        via = () if deployment.user_roles is None else tuple(sorted(deployment.user_roles & roles))
+        if limit is None or limit.failing or deployment.section not in self.settings.rules.enforced:
+            return Answer(deployment, via, state)
+        numbers = limit.as_dict()
+        made = contributors(limit, self.settings, deployment)
+        return Answer(deployment, via, state, numbers, {window: made[window] for window in numbers})
+
+    def answers(self, roles: AbstractSet[str]) -> Iterator[Answer]:
+        """Every deployment that lists somebody with these roles, in the order of the document."""
+        for number in members(self.reach(roles)):
+            answer = self.answer(self.deployments[number], roles)
+            if answer is not None:
+                yield answer
+
+    def reach(self, roles: Iterable[str]) -> int:
+        """The deployments that list somebody with these roles, as bits."""
+        opened_by = self.opened_by
+        return self.open_bits | union(opened_by[role] for role in roles if role in opened_by)
+
+    def reach_counts(self) -> list[int]:
+        """For each person how many deployments list them."""
+        sets, of_person = self.people.role_sets
+        counts = [self.reach(roles).bit_count() for roles in sets]
+        return [counts[number] for number in of_person]
+
+    @cached_property
+    def keys(self) -> Sequence[tuple[str, Key]]:
+        """A label for each API key, never its value, and the key: its project, numbered where several share one."""
+        projects: dict[str, int] = {}
+        found = []
+        for key in self.settings.keys.values():
+            projects[key.project] = projects.get(key.project, 0) + 1
+            number = projects[key.project]
+            found.append((key.project if number == 1 else f"{key.project} ({number})", key))
+        return found
+
+    # --- the other questions -------------------------------------------------------------------------------
+
+    def open_to_everyone(self) -> list[Deployment]:
+        return [item for item in self.deployments if item.user_roles is None]
+
+    def reaching_nothing(self) -> int:
+        """The people whom not one deployment serves, as bits."""
+        left = self.people.everyone
+        for item in self.deployments:
+            if not left:
+                break
+            left &= ~self.callers(item)
+        return left
+
+    def roles_without_members(self) -> list[str]:
+        """Roles that the settings attach or limit and that no person and no API key holds, `default` apart."""
+        held = {role for role, bits in self.people.holding.items() if bits}
+        held.update(role for key in self.settings.keys.values() for role in key.roles)
+        named = self.opened_by.keys() | {role for role, limits in self.settings.limits.items() if limits}
+        return sorted(named - held - {"default"})
+
+    def members_without_effect(self) -> list[tuple[str, int]]:
+        """Roles whose holders get nothing by them, neither access nor a limit, with the bits of the holders."""
+        counting = {role for item in self.deployments for role in counting_roles(self.settings, item)}
+        useful = self.opened_by.keys() | counting
+        return [(role, bits) for role, bits in sorted(self.people.holding.items()) if bits and role not in useful]
+
+
+_KEPT = 20_000  # answers of one deployment that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Who may call a deployment at one moment and not at another, as user ids."""
+
+    section: str
+    name: str
+    gained: frozenset[int]
+    lost: frozenset[int]
+
+
+def differences(before: Index, after: Index) -> list[Difference]:
+    """Who gained and who lost what between two moments. People are matched by row, settings by place."""
+    old = {(item.section, item.name): item for item in before.deployments}
+    new = {(item.section, item.name): item for item in after.deployments}
+    same_people = before.people.ids == after.people.ids
+    found = []
+    for place in dict.fromkeys((*new, *old)):
+        had = before.callers(old[place]) if place in old else 0
+        has = after.callers(new[place]) if place in new else 0
+        if same_people:
+            if had == has:
+                continue
+            gained, lost = _ids(after, has & ~had), _ids(before, had & ~has)
+        else:
+            one, other = _ids(before, had), _ids(after, has)
+            gained, lost = other - one, one - other
+        if gained or lost:
+            found.append(Difference(*place, gained, lost))
+    return found
+
+
+def _ids(index: Index, bits: int) -> frozenset[int]:
+    ids = index.people.ids
+    return frozenset([ids[number] for number in members(bits)])
