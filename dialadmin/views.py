@@ -48,10 +48,10 @@ def home(request: StaffRequest) -> HttpResponse:
         (total > 0, "Import the settings", "The file that DIAL Core uses today.", reverse("deployments:import")),
         (errors == 0 and total > 0, "Look at the checks", "What Core would refuse.", reverse("deployments:checks")),
         (
-            Entry.objects.filter(act="draft.exported").exists(),
-            "Export",
-            "Download the file for DIAL Core.",
-            reverse("deployments:export"),
+            Entry.objects.filter(act__in=("draft.exported", "publication.published")).exists(),
+            "Release and publish",
+            "Review what changes for people; then bring it to DIAL Core.",
+            reverse("releases:review"),
         ),
     ]
     return render(

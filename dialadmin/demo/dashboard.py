@@ -26,7 +26,7 @@ WELCOME = """
     1. Deployments, gpt-4-turbo: it was given the role "analyst", and the pool has "analysts".
        Attach analysts, detach analyst.
     2. Set a limit there for analysts, say 20000 tokens a minute.
-    3. Export, and read what DIAL Core would get.
+    3. Review, and read what changes for people; make the release and publish it to a file.
   Then sign out and come back as an editor, an auditor, or Nico, who has no rights.
 
   Everything is kept for the next start (make demo RESET=1 starts over). Ctrl-C stops.

@@ -38,6 +38,8 @@ def test_nothing_of_a_real_installation_reaches_the_dashboard() -> None:
         "AWS_SESSION_TOKEN": "real",
         "DATABASE_URL": "postgres://production",
         "PUBLISHER_GROUPS": "everybody",
+        "TARGETS": "prod=s3://production/config.json",
+        "CORE_URL": "https://core.production",
         "BEHIND_PROXY": "true",
     }
 
@@ -45,8 +47,9 @@ def test_nothing_of_a_real_installation_reaches_the_dashboard() -> None:
 
     assert made["PATH"] == "/bin"
     assert made["DATABASE_URL"] == "sqlite:////d/demo.sqlite3"
+    assert made["TARGETS"] == "core=file:///d/aidial.config.json"
     assert made["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
-    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "PUBLISHER_GROUPS", "BEHIND_PROXY"} & set(made)
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "PUBLISHER_GROUPS", "BEHIND_PROXY", "CORE_URL"} & set(made)
 
 
 def test_a_taken_port_gives_way_to_the_next() -> None:

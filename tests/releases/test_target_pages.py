@@ -112,6 +112,10 @@ def test_the_home_page_says_how_things_stand_in_one_line(
         assert core.calls == ["/v1/ops/config/reload"]
     assert "Core: As published. It is release 1." in page
     assert "spare: Could not be read." in page
+    row = text(client, "/releases/targets/").split("DIAL Core<")[1].split("</tr>")[0]
+    assert core.url in row
+    assert "As published" in row
+    assert 'value="Core"' in row
     assert "Core runs 1" in page
     assert "published 1 to core" in page
     assert ADMIN not in page

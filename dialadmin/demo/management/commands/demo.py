@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -131,6 +132,7 @@ def dashboard_environment(
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "PUBLIC_URL": public_url,
         "DATABASE_URL": f"sqlite:///{directory / 'demo.sqlite3'}",
+        "TARGETS": f"core=file://{quote(str(directory.absolute() / 'aidial.config.json'))}",
         "LOG_LEVEL": "WARNING",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
