@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from deployments import acts, draft
 from deployments import seen as states
+from deployments.changes import compare
 from deployments.core.versions import Version
-from deployments.document import Parts
+from deployments.document import Parts, split
+from deployments.entries import Place, is_fingerprint
 from deployments.models import Attachment, Deployment, Draft, Limit, PendingImport
 from deployments.seen import Seen
 from dialadmin.history.recorder import Actor, Target, record
@@ -223,6 +225,43 @@ def change_deployment(*, deployment: Deployment, fields: Mapping[str, Any], by: 
             body=draft.dump_text(body), display_name=draft.display_name_of(body)
         )
         changed(acts.DEPLOYMENT_CHANGED, by=by, target=target(deployment), before=before, after=differing)
+        return True
+
+
+def change_entry(*, place: Place, value: Mapping[str, Any], seen: str, by: Actor) -> bool:
+    """Make an entry of the settings say something else as a whole; False when it says it already.
+
+    `value` is the entry with its secrets, judged before; `seen` the fingerprint of what the page showed. Raises
+    ConflictError when the entry has changed since.
+    """
+    with changing():
+        before = place.value(draft.document())
+        if not is_fingerprint(seen, before):
+            raise ConflictError("Somebody else has changed this since the page was shown.")
+        parts = split(place.alone(value))
+        found = compare(split(place.alone(before)), parts)
+        if not found:
+            return False
+        if place.kind == "role":
+            draft.write_role(place.pk, parts.roles[0])
+            act, kind = acts.ROLE_CHANGED, "role"
+        elif place.kind == "key":
+            draft.write_key(place.pk, parts.keys[0])
+            act, kind = acts.KEY_CHANGED, "key"
+        else:
+            draft.write_deployment(place.pk, parts.deployments[0])
+            act, kind = acts.ENTRY_CHANGED, "deployment"
+        details = found[0].details
+        words = found[0].access.partition(" → ") if found[0].access else ("", "", "")
+        changed(
+            act,
+            by=by,
+            target=Target(kind, str(place.pk), place.title),
+            before={detail.path or "entry": detail.before for detail in details}
+            | ({"access": words[0]} if words[0] else {}),
+            after={detail.path or "entry": detail.after for detail in details}
+            | ({"access": words[2]} if words[2] else {}),
+        )
         return True
 
 

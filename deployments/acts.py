@@ -18,6 +18,9 @@ LIMIT_CHANGED = on_draft(Act("limit.changed", "Limit changed", "changed the limi
 DEPLOYMENT_CREATED = on_draft(Act("deployment.created", "Deployment created", "created {target}"))
 DEPLOYMENT_CHANGED = on_draft(Act("deployment.changed", "Deployment changed", "changed {target}"))
 DEPLOYMENT_DELETED = on_draft(Act("deployment.deleted", "Deployment deleted", "deleted {target}"))
+ENTRY_CHANGED = on_draft(Act("deployment.entry-changed", "Entry changed", "changed the entry of {target}"))
+ROLE_CHANGED = on_draft(Act("role.entry-changed", "Role's entry changed", "changed the entry of the role {target}"))
+KEY_CHANGED = on_draft(Act("key.changed", "API key changed", "changed the API key of {target}"))
 TARGET_VERSION_CHANGED = on_draft(
     Act("draft.target-version-changed", "Target version changed", "set the target version to Core {after[version]}")
 )

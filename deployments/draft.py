@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Max, OuterRef, Q
 
 from deployments.core.render import render
 from deployments.core.secrets import map_secrets
@@ -108,6 +108,45 @@ def display_name_of(body: Mapping[str, Any]) -> str:
     if isinstance(value, Mapping):
         value = next(iter(value.values()), "")
     return str(value or "")[:512]
+
+
+def write_deployment(pk: int, entry: DeploymentEntry) -> None:
+    """Make one row say what an entry says. Roles that it keeps in mind stay while its own list stays as it was."""
+    row = Deployment.objects.get(pk=pk)
+    attached = Attachment.objects.filter(deployment=row).order_by("pk")
+    if entry.roles != roles_of(row.access, attached.values_list("role__name", flat=True)):
+        attached.delete()
+        roles = _roles_called(entry.roles or ())
+        Attachment.objects.bulk_create([Attachment(deployment=row, role=role) for role in roles])
+    row.access, row.display_name = entry.access, display_name_of(entry.body)
+    row.body = dump_text(encrypted(entry.kind, entry.body))
+    row.save(update_fields=["access", "display_name", "body"])
+
+
+def write_role(pk: int, entry: RoleEntry) -> None:
+    """Make one role and its limits say what an entry says; a role without an entry gets one, as the last."""
+    row = Role.objects.get(pk=pk)
+    if not row.in_settings:
+        last = Role.objects.filter(in_settings=True).aggregate(last=Max("position"))["last"]
+        row.in_settings, row.position = True, 0 if last is None else last + 1
+    row.body = dump_text(entry.body)
+    row.save(update_fields=["in_settings", "position", "body"])
+    Limit.objects.filter(role=row).delete()
+    Limit.objects.bulk_create(
+        [Limit(role=row, deployment_name=name, body=dump_text(limit)) for name, limit in entry.limits.items()], BATCH
+    )
+
+
+def write_key(pk: int, entry: KeyEntry) -> None:
+    """Make one API key say what an entry says; its value stays."""
+    row = ApiKey.objects.get(pk=pk)
+    row.project, row.body = entry.project[:512], dump_text(encrypted("key", entry.body))
+    row.save(update_fields=["project", "body"])
+    row.roles.set(_roles_called(entry.roles))
+
+
+def _roles_called(names: Iterable[str]) -> list[Role]:
+    return [Role.objects.get_or_create(name=name)[0] for name in names]
 
 
 def write(parts: Parts) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from deployments.views import access, catalog, reach, settings
+from deployments.views import access, catalog, entry, reach, settings
 
 app_name = "deployments"
 
@@ -26,6 +26,12 @@ reached = [
     path("of-user/<int:pk>/", reach.of_user, name="of-user"),
 ]
 
+as_json = [
+    path("<int:pk>/json/", entry.of_deployment, name="json"),
+    path("of-role/<int:pk>/json/", entry.of_role, name="role-json"),
+    path("keys/<int:pk>/json/", entry.of_key, name="key-json"),
+]
+
 document = [
     path("keys/", settings.keys, name="keys"),
     path("checks/", settings.checks, name="checks"),
@@ -37,4 +43,4 @@ document = [
     path("export/version/", settings.set_version, name="set-version"),
 ]
 
-urlpatterns = [*catalogue, *access_and_limits, *reached, *document]
+urlpatterns = [*catalogue, *access_and_limits, *reached, *as_json, *document]

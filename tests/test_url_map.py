@@ -16,7 +16,7 @@ from dialadmin.accounts.actions import create_token
 from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import Permission, Scope
 from dialadmin.secrets import encrypt
-from roles.models import Role, SyncRun, User
+from roles.models import ApiKey, Role, SyncRun, User
 from tests.deployments.factories import TESTER, make_draft, make_user
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +57,9 @@ LISTED: dict[str, Permission | None] = {
     "deployments:limit": EDIT,
     "deployments:of-role": READ,
     "deployments:of-user": READ,
+    "deployments:json": READ,
+    "deployments:role-json": READ,
+    "deployments:key-json": READ,
     "deployments:keys": READ,
     "deployments:checks": READ,
     "deployments:mend": EDIT,
@@ -122,6 +125,8 @@ def url_of(ada: Staff) -> Callable[[str], str]:
     arguments: dict[str, object] = {
         "roles:detail": Role.objects.get(name="analysts").pk,
         "deployments:of-role": Role.objects.get(name="analysts").pk,
+        "deployments:role-json": Role.objects.get(name="analysts").pk,
+        "deployments:key-json": ApiKey.objects.get().pk,
         "roles:user": user.pk,
         "deployments:of-user": user.pk,
         "accounts:token-revoke": token.pk,
@@ -132,7 +137,7 @@ def url_of(ada: Staff) -> Callable[[str], str]:
 
     def address(name: str) -> str:
         if name.startswith("deployments:") and name.split(":")[1] in (
-            "detail", "change", "delete", "set-access", "attach", "detach", "limit",
+            "detail", "json", "change", "delete", "set-access", "attach", "detach", "limit",
         ):  # fmt: skip
             url = reverse(name, args=[Deployment.objects.get(name="gpt-4o").pk])
             return f"{url}?role=analysts" if name == "deployments:limit" else url

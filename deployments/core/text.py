@@ -261,6 +261,41 @@ def _path_at(text: str, position: int) -> Path:
     return tuple(path)
 
 
+def locate(text: str, path: Path) -> int:
+    """The line, from 1, on which the place at `path` begins in a valid text; where it is not there, its parent."""
+    line, deepest = 1, 0
+    here: list[str | int] = []
+    closers: list[str] = []
+    fresh_key: str | None = None
+
+    def visit(position: int) -> None:
+        nonlocal line, deepest
+        if len(here) > deepest and tuple(here) == path[: len(here)]:
+            line, deepest = text.count("\n", 0, position) + 1, len(here)
+
+    for match in _MARK.finditer(text):
+        mark = match.group()
+        if mark in "{[":
+            closers.append(mark)
+            here.append(0 if mark == "[" else "")
+            if mark == "[":
+                visit(_space(text, match.end()))
+        elif mark in "]}":
+            closers.pop()
+            here.pop()
+        elif mark == ",":
+            fresh_key = None
+            if closers[-1] == "[" and isinstance(here[-1], int):
+                here[-1] += 1
+                visit(_space(text, match.end()))
+        elif mark == ":" and fresh_key is not None:
+            here[-1] = fresh_key
+            visit(match.start())
+        elif mark != ":":
+            fresh_key = json.loads(mark, strict=False)
+    return line
+
+
 def _marks(text: str, end: int) -> Iterator[str]:
     return (match.group() for match in _MARK.finditer(text, 0, end))
 

@@ -104,6 +104,19 @@
     finder.addEventListener("close", function () { waiting = false; });
   }
 
+  // "Line 7" puts the cursor on line 7 of the text that it speaks of.
+  document.addEventListener("click", function (event) {
+    const link = event.target.closest("[data-line]");
+    const area = link && document.querySelector(link.getAttribute("href"));
+    if (!area) return;
+    event.preventDefault();
+    const lines = area.value.split("\n");
+    const before = lines.slice(0, link.dataset.line - 1).join("\n").length;
+    area.focus();
+    area.setSelectionRange(before ? before + 1 : 0, before + 1 + lines[link.dataset.line - 1].length);
+    area.scrollTop = area.scrollHeight * (link.dataset.line - 3) / lines.length;
+  });
+
   // A second click on a form that is on its way does nothing.
   document.addEventListener("submit", function (event) {
     const form = event.target;
