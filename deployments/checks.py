@@ -9,6 +9,7 @@ from deployments import draft
 from deployments.core.check import check
 from deployments.core.findings import Finding
 from deployments.core.versions import Version
+from deployments.models import Draft
 from roles.models import Role, SyncRun
 
 
@@ -17,7 +18,11 @@ def draft_findings() -> list[Finding]:
 
     Computed once per state of the draft and the pool, and then kept by this process.
     """
-    row = draft.current()
+    return findings_of(draft.current())
+
+
+def findings_of(row: Draft) -> list[Finding]:
+    """The same, for those who have the draft's row already."""
     newest_sync = SyncRun.objects.filter(state=SyncRun.State.APPLIED).aggregate(newest=Max("pk"))["newest"]
     key = f"findings:{row.version}:{newest_sync}"
     found: list[Finding] | None = cache.get(key)

@@ -129,21 +129,37 @@ def join(parts: Parts) -> dict[str, Any]:
     `userRoles` is left out for open deployments only; an empty list closes (core-semantics 2). A role
     always gets its `limits` (core-semantics 3.2).
     """
-    document: dict[str, Any] = dict(parts.frame)
+    deployments: dict[str, dict[str, Any]] = {}
+    for entry in parts.deployments:
+        deployments.setdefault(entry.kind, {})[entry.name] = _with_roles(entry)
+    return assemble(
+        parts.frame,
+        deployments,
+        {role.name: {**role.body, "limits": dict(role.limits)} for role in parts.roles},
+        {key.secret: dict(key.body) for key in parts.keys},
+    )
+
+
+def assemble(
+    frame: Mapping[str, Any],
+    deployments: Mapping[str, Mapping[str, Any]],
+    roles: Mapping[str, Any],
+    keys: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A document of a frame and its entries, whole: deployments by kind and name, roles by name, keys by value."""
+    document: dict[str, Any] = dict(frame)
     for kind, path in SECTIONS.items():
-        entries = {d.name: _with_roles(d) for d in parts.deployments if d.kind == kind}
+        entries = deployments.get(kind)
         if entries:
             parent = document
             for step in path[:-1]:
                 parent[step] = dict(parent.get(step, {}))
                 parent = parent[step]
             parent[path[-1]] = {**parent.get(path[-1], {}), **entries}
-    if parts.roles:
-        document["roles"] = document.get("roles", {}) | {
-            role.name: {**role.body, "limits": dict(role.limits)} for role in parts.roles
-        }
-    if parts.keys:
-        document["keys"] = document.get("keys", {}) | {key.secret: dict(key.body) for key in parts.keys}
+    if roles:
+        document["roles"] = document.get("roles", {}) | roles
+    if keys:
+        document["keys"] = document.get("keys", {}) | keys
     return document
 
 

@@ -6,9 +6,8 @@ import hashlib
 from dataclasses import dataclass
 
 from deployments import draft
-from deployments.core.check import check
+from deployments.checks import findings_of
 from deployments.core.findings import Finding
-from deployments.core.render import render
 from deployments.core.versions import Version
 
 
@@ -30,11 +29,16 @@ class RefusedError(Exception):
 
 
 def export() -> Export:
-    """The draft for its target version; raises RefusedError, with every error, when Core could not use it."""
-    document = draft.document()
-    version = Version.parse(draft.current().target_version)
-    errors = [finding for finding in check(document, version) if finding.severity == "error"]
+    """The draft for its target version; raises RefusedError, with every error, when Core could not use it.
+
+    Eight queries at any size, once the draft is judged: the verdict is that of the checks, which this process
+    keeps per state of the draft and the pool.
+    """
+    row = draft.current()
+    errors = [finding for finding in findings_of(row) if finding.severity == "error"]
     if errors:
         raise RefusedError(errors)
-    data = render(document).encode()
-    return Export(data, hashlib.sha256(data).hexdigest(), version)
+    data = draft.text(row).encode()
+    if draft.current().version != row.version:  # what was judged is not what was written: somebody was faster
+        return export()
+    return Export(data, hashlib.sha256(data).hexdigest(), Version.parse(row.target_version))

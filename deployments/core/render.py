@@ -4,13 +4,63 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring
 from typing import Any
 
 from deployments.core.text import Real
 
+_STORED = "\n  "  # the line break of what holds a Fragment's text
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Fragment:
+    """A value of JSON that is text already: the text that `fragment` gives, which `render` writes as it is."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def fragment(value: Any) -> str:
+    """The text of any value, as `render` writes it one level below the document; numbers as written."""
+    parts: list[str] = []
+    _write(value, _STORED, parts)
+    return "".join(parts)
+
+
+def with_key(text: str, key: str, value: str | None) -> str:
+    """The text of an object (of `fragment`) with a key set to the text of a value, or taken out (None).
+
+    `value` is a text of `fragment` too. A key whose value is null keeps its place; one that is not there comes
+    last; one that has another value counts as not there. Never parses, so that it costs next to nothing.
+    """
+    # In this form the keys of the object itself, and nothing else, follow a line break and four spaces.
+    mark = f"{_STORED}  {quote(key)}: null"
+    start = text.find(mark)
+    if start >= 0 and text[start + len(mark)] in ",\n":
+        head, tail = text[:start], text[start + len(mark) :]
+        if value is not None:
+            return f"{head}{mark[:-4]}{_indented(value, 2)}{tail}"
+        if head.endswith(","):
+            return head[:-1] + tail
+        return head + tail[1:] if tail.startswith(",") else "{}"
+    if value is None:
+        return text
+    head = "{" if text == "{}" else f"{text[: -len(_STORED + '}')]},"
+    return f"{head}{mark[:-4]}{_indented(value, 2)}{_STORED}}}"
+
+
+def fragment_of(items: Iterable[tuple[str, str]]) -> str:
+    """The text of an object (as `fragment` gives it) of keys and texts of values."""
+    inner = ",".join([f"{_STORED}  {quote(key)}: {_indented(value, 2)}" for key, value in items])
+    return f"{{{inner}{_STORED}}}" if inner else "{}"
+
+
+def _indented(text: str, spaces: int) -> str:
+    """A text of several lines, indented further. Texts of JSON hold no line breaks of their own."""
+    return text.replace("\n", "\n" + " " * spaces) if "\n" in text else text
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -28,6 +78,8 @@ def _write(value: Any, newline: str, parts: list[str]) -> None:
     """Append the text of one value; `newline` is a line break with the indentation of the value's parent."""
     if isinstance(value, str):
         parts.append(quote(value))
+    elif isinstance(value, Fragment):
+        parts.append(_indented(value.text, len(newline) - len(_STORED)))
     elif isinstance(value, Mapping):
         _write_object(value, newline, parts)
     elif isinstance(value, list | tuple):

@@ -17,7 +17,6 @@ from deployments.checks import people_of_groups
 from deployments.core.check import check
 from deployments.core.findings import Finding
 from deployments.core.load import load
-from deployments.core.render import render
 from deployments.core.versions import Version
 from deployments.document import SECTIONS, Parts, join, split
 from deployments.models import Deployment
@@ -93,7 +92,7 @@ def _review(basis: reading.Basis) -> DraftReview:
         risks=tuple(_risks(told)) if told else (),
         same_bytes=last is not None
         and last.target_version == version
-        and last.digest == hashlib.sha256(render(after).encode()).hexdigest(),
+        and last.digest == hashlib.sha256(draft.text(draft.current()).encode()).hexdigest(),
     )
 
 
