@@ -78,11 +78,13 @@ LISTED: dict[str, Permission | None] = {
     "releases:publish": RELEASE,
     "releases:targets": READ,
     "releases:check": EDIT,
+    "access:download": READ,
     "history:list": READ,
     "api:release-latest": None,  # by token: below
     "api:release": None,
 }
 POST_ONLY = {
+    "access:download",
     "theme",
     "accounts:sign-out",
     "accounts:token-revoke",

@@ -14,3 +14,4 @@ REVIEW_DISCARDED = register(Act("review.discarded", "Access review discarded", "
 REMOVAL_APPLIED = register(
     Act("review.applied", "Removal applied", "applied {target}: took {after[role]} off {after[deployment]}")
 )
+DOWNLOADED = register(Act("access.downloaded", "Answer downloaded", "downloaded: {note}"))

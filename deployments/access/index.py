@@ -112,16 +112,20 @@ class Population:
         return frozenset([role for role, plane in self._planes.items() if plane[byte] & mask])
 
     @cached_property
-    def role_sets(self) -> tuple[Sequence[frozenset[str]], Sequence[int]]:
-        """The distinct sets of roles, and the set of each person. Access depends on nothing else."""
-        names = list(self.holding)
+    def roles(self) -> Sequence[str]:
+        """The roles that somebody may hold, in the order that `role_sets` counts them by."""
+        return list(self.holding)
+
+    @cached_property
+    def role_sets(self) -> tuple[Sequence[tuple[int, ...]], Sequence[int]]:
+        """The distinct sets of roles, as places in `roles`, and the set of each person: access depends on no more."""
         held: list[list[int]] = [[] for _ in self.ids]
-        for index, role in enumerate(names):
+        for place, role in enumerate(self.roles):
             for number in members(self.holding[role]):
-                held[number].append(index)
+                held[number].append(place)
         known: dict[tuple[int, ...], int] = {}
         of_person = array("L", [known.setdefault(tuple(some), len(known)) for some in held])
-        return [frozenset([names[index] for index in some]) for some in known], of_person
+        return list(known), of_person
 
 
 def iterate(bits: int) -> Iterator[int]:
@@ -212,7 +216,7 @@ class Index:
             return bits
         return union(
             people
-            for roles, people in self.classes(deployment, bits)
+            for roles, people in self.classes(counting_roles(self.settings, deployment), bits)
             if (answer := self.answer(deployment, roles | self._one_via(deployment, people))) and answer.reaches
         )
 
@@ -229,18 +233,18 @@ class Index:
                 return frozenset((role,)) - counting_roles(self.settings, deployment)
         return _NOBODY
 
-    def classes(self, deployment: Deployment, among: int) -> list[tuple[frozenset[str], int]]:
-        """These people by the roles that can make a difference to their limit, of thousands of sets a handful."""
+    def classes(self, roles: AbstractSet[str], among: int) -> list[tuple[frozenset[str], int]]:
+        """These people by which of the roles they hold: of thousands of sets of roles, a handful of classes."""
         parts: list[tuple[frozenset[str], int]] = [(_NOBODY, among)] if among else []
-        for role in sorted(counting_roles(self.settings, deployment) & self.people.holding.keys()):
+        for role in sorted(roles & self.people.holding.keys()):
             bits = self.people.holding[role]
             split = []
-            for roles, people in parts:
+            for held, people in parts:
                 inside = people & bits
                 if inside:
-                    split.append((roles | {role}, inside))
+                    split.append((held | {role}, inside))
                 if inside != people:
-                    split.append((roles, people ^ inside))
+                    split.append((held, people ^ inside))
             parts = split
         return parts
 
@@ -248,12 +252,22 @@ class Index:
         """How many people each deployment lists."""
         return {(item.section, item.name): self.listed(item).bit_count() for item in self.deployments}
 
+    def answers_of_people(self, deployment: Deployment) -> Iterator[tuple[int, Answer]]:
+        """Number and answer of everyone whom the deployment lists, by user name."""
+        relevant = self.relevant[self._numbers[deployment.section, deployment.name]]
+        found: list[Answer | None] = [None] * self.people.count
+        for roles, people in self.classes(relevant, self.listed(deployment)):
+            answer = self.answer(deployment, roles)
+            for number in members(people):
+                found[number] = answer
+        return ((number, answer) for number, answer in enumerate(found) if answer is not None)
+
     # --- deployments of somebody ---------------------------------------------------------------------------
 
     def answer(self, deployment: Deployment, roles: AbstractSet[str]) -> Answer | None:
         """How somebody with these roles reaches the deployment; None when it does not list them."""
         number = self._numbers[deployment.section, deployment.name]
-        relevant = self._relevant[number].intersection(roles)
+        relevant = self.relevant[number].intersection(roles)
         known = self._answers[number]
         if relevant not in known:
             if len(known) > _KEPT:
@@ -262,7 +276,7 @@ class Index:
         return known[relevant]
 
     @cached_property
-    def _relevant(self) -> list[frozenset[str]]:
+    def relevant(self) -> list[frozenset[str]]:
         """For each deployment the only roles that its answer can depend on."""
         return [
             counting_roles(self.settings, item) | (_NOBODY if item.user_roles is None else item.user_roles)
@@ -294,8 +308,14 @@ class Index:
 
     def reach_counts(self) -> list[int]:
         """For each person how many deployments list them."""
+        opened = [self.opened_by.get(role, 0) for role in self.people.roles]
         sets, of_person = self.people.role_sets
-        counts = [self.reach(roles).bit_count() for roles in sets]
+        counts = []
+        for places in sets:
+            bits = self.open_bits
+            for place in places:
+                bits |= opened[place]
+            counts.append(bits.bit_count())
         return [counts[number] for number in of_person]
 
     @cached_property

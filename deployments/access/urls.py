@@ -1,7 +1,13 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from deployments.access.views import downloads
 
 app_name = "access"
 
-urlpatterns: list[URLPattern] = []
+answers = [
+    path("download/", downloads.download, name="download"),
+]
+
+urlpatterns: list[URLPattern] = [*answers]
