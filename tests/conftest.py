@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.test import Client, override_settings
 
+from deployments.access import source
 from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import Level
 
@@ -77,6 +78,7 @@ def client_of(db: None) -> Callable[[Staff], HttpsClient]:
 def fresh_cache() -> None:
     """What one test computed is not another's answer: rows of both may have the same ids."""
     cache.clear()
+    source.forget()
 
 
 @pytest.fixture(autouse=True)

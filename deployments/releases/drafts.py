@@ -12,6 +12,8 @@ from django.core.cache import cache
 
 from deployments import acts as draft_acts
 from deployments import draft
+from deployments.access import source
+from deployments.access.index import Population
 from deployments.changes import Change, compare
 from deployments.checks import people_of_groups
 from deployments.core.check import check
@@ -22,7 +24,6 @@ from deployments.document import SECTIONS, Parts, join, split
 from deployments.models import Deployment
 from deployments.releases import acts, reading
 from deployments.releases.models import Release
-from deployments.releases.people import directory
 from deployments.releases.review import Line, Review, review
 from dialadmin.history.models import Entry
 from roles.models import SyncRun
@@ -102,7 +103,15 @@ def between(
     """What it means for the people of today that one document becomes another; None where Core refuses one."""
     one = load(before, Version.parse(before_version)).settings
     other = load(after, Version.parse(after_version)).settings
-    return None if one is None or other is None else review(one, other, directory().people)
+    return None if one is None or other is None else review(one, other, population())
+
+
+def population() -> Population:
+    """The people of today. Counted by the index of the audit, which this process keeps."""
+    try:
+        return source.current().people
+    except source.UnansweredError:  # Core would refuse the draft
+        return source.people_now()
 
 
 def of_parts(parts: Parts) -> Review | None:
@@ -116,9 +125,11 @@ def of_access(deployment: Deployment, roles: tuple[str, ...] | None) -> Line | N
 
     None where nothing changes for anybody, or Core refuses the draft as it is.
     """
-    loaded = load(draft.document(), Version.parse(draft.current().target_version)).settings
-    if loaded is None:
+    try:
+        index = source.current()
+    except source.UnansweredError:
         return None
+    loaded = index.settings
     section = SECTIONS[deployment.kind][-1]
     after = replace(
         loaded,
@@ -129,7 +140,7 @@ def of_access(deployment: Deployment, roles: tuple[str, ...] | None) -> Line | N
             for one in loaded.deployments
         ),
     )
-    return review(loaded, after, directory().people).line(section, deployment.name)
+    return review(loaded, after, index.people).line(section, deployment.name)
 
 
 def _risks(told: Review) -> list[str]:

@@ -1,6 +1,6 @@
 """What a change of the settings means for people and API keys. Pure: plain settings and bits in, words' facts out.
 
-People are bits of whole numbers: bit n of `People.holding["analysts"]` says whether person n holds the role.
+People are bits of whole numbers: bit n of `Population.holding["analysts"]` says whether person n holds the role.
 Of all roles that people combine, a deployment tells only a few classes apart, so that a handful of operations
 on bits answers for everyone, however many people there are.
 """
@@ -8,9 +8,10 @@ on bits answers for everyone, however many people there are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
+from deployments.access.index import Population
 from deployments.core.compare import (
     AccessChange,
     Effect,
@@ -33,18 +34,6 @@ _Roles = frozenset[str] | None
 _KINDS = {path[-1]: kind for kind, path in SECTIONS.items()}
 _STATES = {"open": "open to everyone", "restricted": "restricted", "closed": "closed"}
 _NOBODY: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class People:
-    """Who holds which role: bits of everyone who can sign in, and role -> bits of its holders among them."""
-
-    everyone: int = 0
-    holding: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        return self.everyone.bit_count()
 
 
 @dataclass(frozen=True)
@@ -184,7 +173,7 @@ def _union(bits: Iterable[int]) -> int:
     return result
 
 
-def review(before: Settings, after: Settings, people: People) -> Review:
+def review(before: Settings, after: Settings, people: Population) -> Review:
     """What changes for whom when `after` takes the place of `before`; lines with the most people first."""
     comparison = compare(before, after)
     access = {(change.section, change.name): change for change in comparison.access}
@@ -237,7 +226,7 @@ def _changes(kind: str, raised: tuple[str, ...], lowered: tuple[str, ...]) -> It
 
 
 def _effects_on_people(
-    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: People
+    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: Population
 ) -> Iterator[tuple[Effect, int]]:
     """What changes on one deployment, with the bits of those for whom it does."""
     for roles, who in _cells(before, after, old, new, people):
@@ -247,7 +236,7 @@ def _effects_on_people(
 
 
 def _cells(
-    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: People
+    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: Population
 ) -> Iterator[tuple[frozenset[str], int]]:
     """All people, parted into those whom the deployment cannot tell apart, with roles that stand for theirs."""
     cells = [(_NOBODY, people.everyone)]
@@ -264,7 +253,7 @@ def _cells(
 
 
 def _classes(
-    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: People
+    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: Population
 ) -> Iterator[tuple[str, int]]:
     """(one role of a class, bits of the holders of any of the class): roles that say the same on both sides.
 

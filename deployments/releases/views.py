@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from deployments import draft, exports
+from deployments.access.index import some_members
 from deployments.actions import ConflictError
 from deployments.changes import compare
 from deployments.core.check import check
@@ -21,13 +22,13 @@ from deployments.core.versions import Version
 from deployments.document import split
 from deployments.releases import actions, drafts, publishing, reading
 from deployments.releases.models import Release
-from deployments.releases.people import directory
 from deployments.releases.presentation import told_context
 from deployments.releases.review import CHANGES, Review
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
 from dialadmin.listing import Listing
+from roles.models import User
 
 PAGE = 50
 CHANGE_WORDS = {"gains": "gain", "loses": "lose", "raised": "get a higher limit on", "lowered": "get a lower limit on"}
@@ -105,6 +106,9 @@ def people_page(request: StaffRequest) -> HttpResponse:
     asked = request.GET.get("page", "1")
     page = min(max(int(asked) if asked.isdecimal() and len(asked) < 10 else 1, 1), pages)
 
+    population = drafts.population()
+    ids = [population.ids[number] for number in some_members(bits, (page - 1) * PAGE, PAGE)]
+
     def at(number: int) -> str:
         query = request.GET.copy()
         query["page"] = str(number)
@@ -114,7 +118,7 @@ def people_page(request: StaffRequest) -> HttpResponse:
         request,
         "releases/people.html",
         {
-            "users": directory().users(bits, (page - 1) * PAGE, PAGE),
+            "users": User.objects.filter(pk__in=ids).order_by("username"),
             "words": CHANGE_WORDS[change],
             "line": line,
             "total": total,

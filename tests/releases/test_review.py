@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from deployments.access.index import Population
 from deployments.core.compare import difference, reach
 from deployments.core.load import Settings, load
 from deployments.core.versions import CURRENT, DEFAULT, Version
-from deployments.releases.review import CHANGES, People, Review, review
+from deployments.releases.review import CHANGES, Review, review
 
 ROLES = ("default", "a", "b", "c", "d")
 
@@ -25,14 +26,14 @@ def models(**user_roles: list[str] | None) -> dict[str, Any]:
     return {"models": {name: {} if roles is None else {"userRoles": roles} for name, roles in user_roles.items()}}
 
 
-def people(*held: str) -> People:
+def people(*held: str) -> Population:
     """One person for each text, who holds the roles that are its letters."""
     holding: dict[str, int] = {}
     for number, letters in enumerate(held):
         for letter in letters:
             role = "default" if letter == "*" else letter
             holding[role] = holding.get(role, 0) | 1 << number
-    return People((1 << len(held)) - 1, holding)
+    return Population(range(len(held)), held, holding)
 
 
 def told(result: Review) -> dict[str, dict[str, list[int]]]:
