@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import connection
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
@@ -61,6 +65,7 @@ def home(request: StaffRequest) -> HttpResponse:
             "tiles": tiles,
             "last_sync": syncs.first(),
             "last_good_sync": last_good,
+            "sync_is_old": _is_old(last_good),
             "draft": row,
             "standing": proof.standing(),
             "errors": errors,
@@ -69,6 +74,12 @@ def home(request: StaffRequest) -> HttpResponse:
             "recent": Entry.objects.exclude(act__startswith="staff.")[:8],
         },
     )
+
+
+def _is_old(last_good: SyncRun | None) -> bool:
+    """Whether the last good sync is older than it should be. One that never was is a step to do, not a warning."""
+    since = last_good.finished_at if last_good else None
+    return since is not None and timezone.now() - since > timedelta(hours=settings.SYNC_MAX_AGE)
 
 
 @require_POST

@@ -137,14 +137,14 @@ def _calls() -> Call:
     def call(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = methods[operation](**arguments)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise _kind(error)(explain(error)) from error
         return answer
 
     return call
 
 
-def _kind(error: ClientError | BotoCoreError) -> type[CognitoError]:
+def _kind(error: ClientError | BotoCoreError | ResponseParserError) -> type[CognitoError]:
     """What an error means for a reading: slow down, try again, not there, or the end."""
     if isinstance(error, ClientError):
         if _code(error) in THROTTLED:
@@ -197,7 +197,7 @@ def _no_pool_id() -> str:
     return f"“{settings.COGNITO_USER_POOL_ID}” is no pool id. Set COGNITO_USER_POOL_ID, as in eu-west-1_AbCdEf123."
 
 
-def explain(error: ClientError | BotoCoreError) -> str:
+def explain(error: ClientError | BotoCoreError | ResponseParserError) -> str:
     """What an error of the API means and what to do about it. It repeats no text of the error: those name accounts."""
     if isinstance(error, ClientError):
         return _explain_answer(_code(error), error)
