@@ -202,7 +202,10 @@ def _limit_line(change: compare.LimitChange) -> str:
 
 
 def _values(released: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[str]:
-    """Plain values of deployments that both name and that are not the same; secrets are left out."""
+    """Plain values of deployments that both name and that are not the same; secrets are left out.
+
+    Case does not count: Core reads the values of its enums in any, and writes them in its own.
+    """
     theirs = dict(_sections(answer))
     for section, entries in _sections(mask_document(released)):
         for name, entry in entries.items():
@@ -211,8 +214,12 @@ def _values(released: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[
                 continue
             for field, value in entry.items():
                 found = _get(other, field)
-                if _scalar(value) and _scalar(found) and value != MASK and as_text(value) != as_text(found):
+                if _scalar(value) and _scalar(found) and value != MASK and _folded(value) != _folded(found):
                     yield f"{display((section, name, field))}: is {_text(found)} in Core, released was {_text(value)}."
+
+
+def _folded(value: Any) -> str:
+    return (as_text(value) or "").casefold()
 
 
 def _scalar(value: Any) -> bool:

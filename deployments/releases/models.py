@@ -84,7 +84,7 @@ class Publication(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     by = models.CharField(max_length=255)
-    error = models.TextField(blank=True)  # what went wrong and what to do, for people
+    error = models.TextField(blank=True)  # for people: what went wrong and what to do, or what else is to be known
     process = models.CharField(max_length=255, blank=True, default="")
 
     objects: ClassVar[models.Manager[Publication]] = models.Manager.from_queryset(PublicationQuerySet)()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -30,10 +31,11 @@ def is_gone(other: str) -> bool:
     if not mine or len(parts) != 4 or parts[:2] != mine[:2]:
         return False
     try:
+        os.kill(int(parts[2]), 0)  # sends nothing; it also finds what /proc hides from other users
         return _started(parts[2]) != parts[3]
-    except FileNotFoundError:
+    except ProcessLookupError:
         return True
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 

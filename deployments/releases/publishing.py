@@ -70,7 +70,7 @@ def settle(*, target: Target, by: Actor) -> Publication | None:
     if row is None or not is_interrupted(row):
         return row
     release = Release.objects.get(number=row.number)
-    if _holds(target, release.digest):
+    if _held(target) == release.digest:
         state, words = State.PUBLISHED, f"Its process was killed, and {target.where} held the release afterwards."
     else:
         state, words = State.FAILED, f"Its process was killed before {target.where} held the release. Publish it again."
@@ -115,18 +115,20 @@ def _in_progress(target: Target) -> str:
 def _bring(target: Target, data: bytes, digest: str) -> tuple[State, str]:
     """How it ended, and what to tell people about it."""
     try:
-        if _holds(target, digest):
+        held = _held(target)
+        if held == digest:
             return State.UNCHANGED, ""
         target.write(data, digest)
     except TargetError as error:
         return _outcome(target, digest, str(error))
-    return _outcome(target, digest, "")
+    state, trouble = _outcome(target, digest, "")
+    return state, trouble or _replaced(held)
 
 
 def _outcome(target: Target, digest: str, trouble: str) -> tuple[State, str]:
     """What the target holds decides: a write whose answer was lost may have arrived all the same."""
     try:
-        arrived = _holds(target, digest)
+        arrived = _held(target) == digest
     except TargetError as error:
         return State.FAILED, trouble or f"It was written, and could not be read back. {error}"
     if arrived:
@@ -136,9 +138,17 @@ def _outcome(target: Target, digest: str, trouble: str) -> tuple[State, str]:
     )
 
 
-def _holds(target: Target, digest: str) -> bool:
+def _held(target: Target) -> str | None:
+    """The digest of what a target holds; None for nothing."""
     data = target.read()
-    return data is not None and hashlib.sha256(data).hexdigest() == digest
+    return None if data is None else hashlib.sha256(data).hexdigest()
+
+
+def _replaced(held: str | None) -> str:
+    """A word about content that somebody else had put there, so that nobody loses it unawares."""
+    if held is None or Release.objects.filter(digest=held).exists():
+        return ""
+    return f"It replaced content that was no release (sha256 {held[:12]}…), which is kept as the version before."
 
 
 def _finish(row: Publication, release: Release, state: State, words: str, *, by: Actor) -> None:

@@ -89,7 +89,8 @@ def _publish(request: StaffRequest, release: Release, target: Target) -> None:
         if row.state == Publication.State.UNCHANGED:
             messages.info(request, f"{target.name} holds release {number} already; nothing was written.")
         else:
-            messages.success(request, f"Release {number} is published to {target.name}, and read back from there.")
+            done = f"Release {number} is published to {target.name}, and read back from there."
+            messages.success(request, f"{done} {row.error}".rstrip())
         core = proof.after_publishing(target, by=by)
     except (publishing.AlreadyPublishingError, TargetError, UndecryptableError, reading.DamagedError) as error:
         messages.error(request, str(error))

@@ -84,6 +84,8 @@ class StandIn:
     def _entry(name: str, entry: dict[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in entry.items() if key not in ("upstreams", "token")}
         upstreams = [{"endpoint": up["endpoint"], "weight": 1} for up in entry.get("upstreams", [])]
+        if "type" in kept:
+            kept["type"] = kept["type"].upper()  # an enum, in Core's own spelling
         return {"name": name, "forwardAuthToken": False, "maxRetryAttempts": 1, **kept, "upstreams": upstreams}
 
     def seen_by(self, key: str, section: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.core.render import render
@@ -45,6 +45,7 @@ def test_every_format_carries_the_very_bytes(name: str, data: bytes) -> None:
     assert carried(name, formats.FORMATS[name](data, "release 1")) == data
 
 
+@settings(max_examples=40)
 @given(st.text().map(lambda text: render({"//": text})) | st.text())
 def test_a_configmap_carries_any_text(text: str) -> None:
     assert carried("kubernetes-configmap", formats.as_configmap(text.encode(errors="replace"), "x")) == text.encode(

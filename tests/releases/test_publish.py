@@ -88,6 +88,15 @@ def test_a_failure_is_told_and_the_next_attempt_is_free(release: Release, core: 
     assert publish(release, core).state == State.PUBLISHED
 
 
+def test_content_of_somebody_else_that_is_replaced_is_told(release: Release, core: FileTarget) -> None:
+    core.path.write_text("{}")
+    row = publish(release, core)
+    assert row.state == State.PUBLISHED
+    assert row.error.startswith("It replaced content that was no release (sha256 44136fa355b3…), which is kept")
+    assert core.path.with_name("config.json.previous").read_text() == "{}"
+    assert "It replaced content that was no release" in last_sentence()
+
+
 class Fickle:
     """A target that misbehaves as told; else it holds what was written."""
 
@@ -150,6 +159,17 @@ def test_two_do_not_publish_to_one_target_at_a_time(release: Release, core: File
         Publication.objects.create(number=1, target="core", by="x")
 
 
+def test_of_two_that_start_at_the_same_moment_one_is_refused(
+    release: Release, core: FileTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(process=process.identity())
+    monkeypatch.setattr(publishing, "settle", lambda **_: None)  # as it was just before the other one started
+    with pytest.raises(publishing.AlreadyPublishingError, match="Ada began"):
+        publish(release, core)
+    assert Publication.objects.count() == 1
+    assert acts() == []
+
+
 def test_another_target_does_not_wait(release: Release, core: FileTarget, tmp_path: Path) -> None:
     started(process=process.identity())
     assert publish(release, FileTarget("other", tmp_path / "other.json")).state == State.PUBLISHED
@@ -161,6 +181,15 @@ def gone() -> str:
         ended.wait()
     boot, namespace, _, began = process.identity().split()
     return f"{boot} {namespace} {ended.pid} {began}"
+
+
+def test_only_what_is_surely_gone_is_called_gone() -> None:
+    boot, namespace, pid, began = process.identity().split()
+    assert process.is_gone(gone())
+    assert process.is_gone(f"{boot} {namespace} {pid} {int(began) + 1}")  # the number was given to another
+    assert not process.is_gone(process.identity())
+    for unknown in ("", "nonsense", f"other {namespace} 1 1", f"{boot} pid:[1] 1 1", f"{boot} {namespace} x 1"):
+        assert not process.is_gone(unknown)
 
 
 @pytest.mark.parametrize("arrived", [True, False])

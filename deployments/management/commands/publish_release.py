@@ -37,7 +37,8 @@ class Command(BaseCommand):
             if row.state == Publication.State.UNCHANGED:
                 self.stdout.write(f"{chosen.where} holds release {number} already; nothing was written.")
             else:
-                self.stdout.write(f"Published release {number} to {chosen.name} ({chosen.where}) and read it back.")
+                done = f"Published release {number} to {chosen.name} ({chosen.where}) and read it back."
+                self.stdout.write(f"{done} {row.error}".rstrip())
             core = proof.after_publishing(chosen, by=ACTOR)
         except (publishing.AlreadyPublishingError, TargetError, UndecryptableError, reading.DamagedError) as error:
             raise CommandError(str(error)) from error
