@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from deployments import actions, draft, exports
@@ -11,7 +13,7 @@ from deployments.document import split
 from deployments.releases import acts, drafts, reading
 from deployments.releases.models import Release
 from dialadmin.history.recorder import Actor, Target, record
-from dialadmin.secrets import encrypt
+from dialadmin.secrets import encrypt, rotate
 
 
 class ReleaseRefusedError(Exception):
@@ -132,3 +134,19 @@ def restore(*, release: Release, by: Actor, version: int) -> bool:
 def record_download(*, release: Release, by: Actor) -> None:
     """Note that somebody took a release out, secrets included."""
     record(acts.DOWNLOADED, by=by, target=target(release), after={"sha256": release.digest})
+
+
+def rotate_payloads(*, by: Actor) -> int:
+    """Encrypt the bytes of every release anew with the first key; the number of releases.
+
+    The bytes stay what they are: only how they are kept changes. Raises secrets.UndecryptableError, having
+    changed nothing, when one has no key.
+    """
+    with transaction.atomic():
+        count = 0
+        for pk, payload in Release.objects.values_list("pk", "payload").iterator(20):
+            # The one update that a release allows, past its own refusal.
+            count += QuerySet.update(Release.objects.filter(pk=pk), payload=rotate(payload))
+        if count:
+            record(acts.PAYLOADS_ROTATED, by=by, after={"rows": count})
+        return count

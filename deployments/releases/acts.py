@@ -18,3 +18,4 @@ PUBLISH_FAILED = register(
     Act("publication.failed", "Publishing failed", "could not publish {target} to {after[to]}: {note}")
 )
 PROVED = register(Act("proof.changed", "Proof changed", "looked at {target}: {note}"))
+PAYLOADS_ROTATED = register(Act("release.rotated", "Releases encrypted anew", "encrypted the stored releases anew"))

@@ -8,7 +8,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from deployments import actions as draft_actions
 from deployments import exports
@@ -126,3 +128,17 @@ def test_the_command_writes_the_bytes_of_a_release(tmp_path: Path) -> None:
     assert out.getvalue().encode() == reading.data(made)
     with pytest.raises(CommandError, match="There is no release 7"):
         call_command("export_settings", release=7, stdout=StringIO())
+
+
+def test_releases_follow_a_rotation_of_the_keys(settings: Settings) -> None:
+    made = release()
+    data, old = reading.data(made), settings.ENCRYPTION_KEYS
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *old]
+    call_command("rotate_secrets", stdout=StringIO())
+    settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS[:1]
+    kept = reading.by_number(1)
+    assert kept is not None
+    assert (reading.data(kept), kept.digest) == (data, made.digest)
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        call_command("rotate_secrets", stdout=StringIO())

@@ -7,10 +7,14 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from deployments import actions
+from deployments.releases import actions as release_actions
 from dialadmin.history.recorder import Actor
 from dialadmin.secrets import UndecryptableError
+
+ACTOR = Actor.command("rotate_secrets")
 
 
 class Command(BaseCommand):
@@ -25,7 +29,8 @@ class Command(BaseCommand):
             self.stdout.write(Fernet.generate_key().decode())
             return
         try:
-            count = actions.rotate_secrets(by=Actor.command("rotate_secrets"))
+            with transaction.atomic():
+                count = actions.rotate_secrets(by=ACTOR) + release_actions.rotate_payloads(by=ACTOR)
         except UndecryptableError as error:
             raise CommandError(f"{error} Nothing was changed.") from error
         self.stdout.write(f"{count} rows are encrypted with the first key now.")
