@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from deployments.views import access, catalog, entry, reach, settings
+from deployments.views import access, catalog, entry, settings
 
 app_name = "deployments"
 
@@ -19,11 +19,6 @@ access_and_limits = [
     path("<int:pk>/attach/", access.attach, name="attach"),
     path("<int:pk>/detach/", access.detach, name="detach"),
     path("<int:pk>/limit/", access.limit, name="limit"),
-]
-
-reached = [
-    path("of-role/<int:pk>/", reach.of_role, name="of-role"),
-    path("of-user/<int:pk>/", reach.of_user, name="of-user"),
 ]
 
 as_json = [
@@ -43,4 +38,4 @@ document = [
     path("export/version/", settings.set_version, name="set-version"),
 ]
 
-urlpatterns = [*catalogue, *access_and_limits, *reached, *as_json, *document]
+urlpatterns = [*catalogue, *access_and_limits, *as_json, *document]

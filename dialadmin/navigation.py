@@ -45,7 +45,15 @@ MENU: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Targets", "releases:targets"),
         ),
     ),
-    ("Audit", (Page("History", "history:list"),)),
+    (
+        "Audit",
+        (
+            Page("Access", "access:overview"),
+            Page("Why", "access:why"),
+            Page("Reviews", "access:reviews"),
+            Page("History", "history:list"),
+        ),
+    ),
 )
 
 # Pages that the search finds besides those of the menu.
@@ -71,6 +79,9 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "deployments:export": ("download", "export settings", "target version", "core version"),
     "releases:list": ("versions", "restore", "published"),
     "releases:review": ("what changes", "release the draft", "publish", "diff"),
+    "access:overview": ("who reaches what", "audit", "matrix", "open to everyone"),
+    "access:why": ("why not", "explain", "token", "permission denied", "403"),
+    "access:reviews": ("access review", "recertification", "attestation", "sign off"),
     "history:list": ("audit log", "changes", "who did what", "log"),
     "gallery": ("components", "design system", "styles"),
     "accounts:me": ("level", "permissions", "session", "sign out"),

@@ -17,6 +17,7 @@ from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import Permission, Scope
 from dialadmin.secrets import encrypt
 from roles.models import ApiKey, Role, SyncRun, User
+from tests.access.factories import make_review
 from tests.deployments.factories import TESTER, make_draft, make_user
 
 pytestmark = pytest.mark.django_db
@@ -55,8 +56,6 @@ LISTED: dict[str, Permission | None] = {
     "deployments:attach": EDIT,
     "deployments:detach": EDIT,
     "deployments:limit": EDIT,
-    "deployments:of-role": READ,
-    "deployments:of-user": READ,
     "deployments:json": READ,
     "deployments:role-json": READ,
     "deployments:key-json": READ,
@@ -79,11 +78,34 @@ LISTED: dict[str, Permission | None] = {
     "releases:targets": READ,
     "releases:check": EDIT,
     "access:download": READ,
+    "access:overview": READ,
+    "access:deployment": READ,
+    "access:user": READ,
+    "access:role": READ,
+    "access:key": READ,
+    "access:matrix": READ,
+    "access:nothing": READ,
+    "access:loose-ends": READ,
+    "access:compare": READ,
+    "access:why": READ,
+    "access:credential": READ,
+    "access:reviews": READ,
+    "access:review-create": READ,
+    "access:review": READ,
+    "access:review-decide": READ,
+    "access:review-close": READ,
+    "access:review-discard": READ,
+    "access:review-report": READ,
+    "access:review-csv": READ,
+    "access:review-removals": READ,
+    "access:review-apply": EDIT,
     "history:list": READ,
     "api:release-latest": None,  # by token: below
     "api:release": None,
 }
 POST_ONLY = {
+    "access:review-decide",
+    "access:review-close",
     "access:download",
     "theme",
     "accounts:sign-out",
@@ -98,6 +120,11 @@ POST_ONLY = {
     "releases:make",
     "releases:download",
     "releases:check",
+}
+QUERIES = {
+    "releases:people": "?change=gains",
+    "access:deployment": "?name=gpt-4o",
+    "access:key": "?project=reporting",
 }
 GUARDED = sorted(name for name, permission in LISTED.items() if permission)
 
@@ -123,17 +150,20 @@ def url_of(ada: Staff) -> Callable[[str], str]:
     run = SyncRun.objects.create(state="applied", by="test")
     pending = PendingImport.objects.create(payload=encrypt('[["a.json", "{}"]]'), draft_version=1, by=ada.sub)
     token = create_token(name="t", scopes=[Scope.READ_AUDIT], expires_at=timezone.now(), by=TESTER)[0]
+    signed_off = make_review(signed=True)
     made = release(note="first", by=TESTER, seen=str(basis()), typed="1")
     arguments: dict[str, object] = {
         "roles:detail": Role.objects.get(name="analysts").pk,
-        "deployments:of-role": Role.objects.get(name="analysts").pk,
+        "access:role": Role.objects.get(name="analysts").pk,
         "deployments:role-json": Role.objects.get(name="analysts").pk,
         "deployments:key-json": ApiKey.objects.get().pk,
         "roles:user": user.pk,
-        "deployments:of-user": user.pk,
+        "access:user": user.pk,
         "accounts:token-revoke": token.pk,
         "roles:sync": run.pk,
         "deployments:import-preview": pending.pk,
+        **dict.fromkeys((f"access:review{page}" for page in ("", "-decide", "-close", "-discard")), make_review().pk),
+        **dict.fromkeys((f"access:review-{page}" for page in ("report", "csv", "removals", "apply")), signed_off.pk),
         **{f"releases:{page}": made.number for page in ("detail", "download", "restore", "publish")},
     }
 
@@ -144,7 +174,9 @@ def url_of(ada: Staff) -> Callable[[str], str]:
             url = reverse(name, args=[Deployment.objects.get(name="gpt-4o").pk])
             return f"{url}?role=analysts" if name == "deployments:limit" else url
         url = reverse(name, args=[arguments[name]] if name in arguments else [])
-        return f"{url}?change=gains" if name == "releases:people" else url
+        if name == "access:review-apply":
+            return f"{url}?deployment={Deployment.objects.get(name='gpt-4o').pk}&role=analysts"
+        return url + QUERIES.get(name, "")
 
     return address
 

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 
+from deployments.access.why import LABELS
+
 
 class AccessReview(models.Model):
     """One review of chosen deployments.
@@ -44,6 +46,13 @@ class AccessReview(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def basis_words(self) -> str:
+        """What the rows were read from."""
+        settings = f"release {self.release}" if self.release else f"the draft (version {self.draft_version})"
+        sync = f", sync {self.sync_id}" if self.sync_id else ""
+        return f"{settings}{sync}, for Core {self.target_version}"
+
 
 class ReviewAnswer(models.Model):
     """How the rows that share it reach one deployment: thousands of people have a handful of answers.
@@ -62,11 +71,17 @@ class ReviewAnswer(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.deployment}"
 
+    @property
+    def limit_words(self) -> str:
+        """`10 tokens per minute, 5 requests per day`; empty when unlimited."""
+        return ", ".join(f"{number:,} {LABELS[window]}" for window, number in self.limit.items())
+
 
 class ReviewRow(models.Model):
     """One subject on one deployment, frozen, and what was decided about it.
 
-    `subject` is the sub of a person or the project of an API key, `subject_id` the row it was read from.
+    `subject` is the sub of a person or the project of an API key; `subject_id` the row of the person, 0 for a
+    key; `label` what people call them: keys of one project are numbered.
     """
 
     class Subject(models.TextChoices):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 Place = tuple[str, str]  # kind and name of a deployment
-Subject = tuple[str, int]  # "user" or "key", and the row it is
+Subject = tuple[str, str]  # "user" and the id of the row, or "key" and the label
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,23 +7,20 @@ change would turn it round.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from deployments.access.index import KINDS, REACHES, State, outcome
 from deployments.core.access import access, admitting_roles, is_allowed
 from deployments.core.limits import DEFAULT, Effective, contributors, effective
 from deployments.core.load import UNLIMITED, WINDOWS, Deployment, Limit, Settings
-from deployments.document import SECTIONS
 from deployments.limits import WINDOWS as LABELLED
 
-State = Literal["unlimited", "limited", "denied", "unlisted", "failed", "shadowed"]
 Kind = Literal["join", "attach", "open", "raise", "leave", "detach", "close", "mend"]
 
-KINDS: Mapping[str, str] = {path[-1]: kind for kind, path in SECTIONS.items()}
 LABELS: Mapping[str, str] = {window.field: window.label.lower() for window in LABELLED}
-REACHES: frozenset[State] = frozenset({"unlimited", "limited"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change that alone would turn the answer round; `state` and `limit` are what would hold then.
+    """One change that alone would turn the answer round; `state` and `limit` (in words) are what would hold then.
 
     `role` is the group to join or leave, or the role to attach, detach or change; empty where it is none.
     """
@@ -47,12 +44,12 @@ class Change:
     role: str
     text: str
     state: State
-    limit: Mapping[str, int] = field(default_factory=dict)
+    limit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Explanation:
-    """The answer for one set of roles and one deployment.
+    """What Core answers one set of roles about one deployment, how it comes to it, and what would turn it round.
 
     `listed`: let in by `userRoles`. `via`: the roles that let in; empty when open. `limit` is None where
     Core of this version can tell no limit (core-semantics 3.4). `enforced`: whether limits apply there.
@@ -76,6 +73,11 @@ class Explanation:
         return KINDS[self.deployment.section]
 
     @property
+    def said(self) -> str:
+        """The limit in effect in words; empty where none applies or nothing is reached."""
+        return say(self.limit.limit) if self.state == "limited" and self.limit else ""
+
+    @property
     def verdict(self) -> str:
         """The answer in one sentence."""
         name = self.deployment.name
@@ -89,19 +91,12 @@ class Explanation:
         }[self.state]
 
 
-def find(settings: Settings, name: str, section: str = "") -> Deployment | None:
-    """The deployment that a call to this name gets; of one section if given. None when there is none."""
-    found = [item for item in settings.deployments if item.name == name and section in ("", item.section)]
-    return next((item for item in found if item.shadowed_by is None), found[0] if found else None)
-
-
 def explain(settings: Settings, deployment: Deployment, roles: AbstractSet[str]) -> Explanation:
-    """How Core of `settings.version` answers somebody with exactly these roles, and what would change it."""
-    state, limit = _outcome(settings, deployment, roles)
-    listed = is_allowed(deployment, roles)
+    """How Core of `settings.version` answers somebody with exactly these roles."""
+    state, limit = outcome(settings, deployment, roles)
     return Explanation(
         deployment=deployment,
-        listed=listed,
+        listed=is_allowed(deployment, roles),
         via=tuple(sorted(admitting_roles(deployment, roles))),
         limit=limit,
         enforced=deployment.section in settings.rules.enforced,
@@ -109,22 +104,6 @@ def explain(settings: Settings, deployment: Deployment, roles: AbstractSet[str])
         steps=tuple(_steps(settings, deployment, roles)),
         changes=tuple(_changes(settings, deployment, roles, state)),
     )
-
-
-def _outcome(settings: Settings, deployment: Deployment, roles: AbstractSet[str]) -> tuple[State, Effective | None]:
-    rules = settings.rules
-    limit = effective(settings, deployment, roles) if deployment.section in rules.resolved else None
-    if deployment.shadowed_by is not None:
-        return "shadowed", limit
-    if not is_allowed(deployment, roles):
-        return "unlisted", limit
-    if limit is None or deployment.section not in rules.enforced:
-        return "unlimited", limit
-    if limit.failing:
-        return "failed", limit
-    if limit.denied:
-        return "denied", limit
-    return ("unlimited" if limit.unlimited else "limited"), limit
 
 
 # --- the steps ----------------------------------------------------------------------------------------
@@ -259,9 +238,9 @@ def _changes(settings: Settings, deployment: Deployment, roles: AbstractSet[str]
         return
     settings = _only(settings, deployment)
     for kind, role, text, after, held in _candidates(settings, deployment, roles, state):
-        outcome, limit = _outcome(after[0], after[1], held)
-        if (outcome in REACHES) != (state in REACHES):
-            yield Change(kind, role, text, outcome, limit.as_dict() if limit and outcome in REACHES else {})
+        then, limit = outcome(after[0], after[1], held)
+        if (then in REACHES) != (state in REACHES):
+            yield Change(kind, role, text, then, say(limit.limit) if limit and then == "limited" else "")
 
 
 def _only(settings: Settings, deployment: Deployment) -> Settings:
@@ -332,13 +311,6 @@ def say(limit: Limit) -> str:
         )
         or "unlimited"
     )
-
-
-def names(listed: Iterable[str], most: int = 3) -> str:
-    """`a, b, c and 4 more`."""
-    every = list(listed)
-    shown = ", ".join(every[:most])
-    return f"{shown} and {len(every) - most} more" if len(every) > most else shown
 
 
 def _count(number: int, word: str) -> str:

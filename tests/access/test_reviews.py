@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from django.db.models import QuerySet
+from django.test import Client
 
-from deployments.access import actions
-from deployments.access.actions import Basis, Frozen, ReviewRefusedError, RowsChangedError
+from deployments.access import actions, source
+from deployments.access.actions import Frozen, ReviewRefusedError, RowsChangedError
 from deployments.access.models import AccessReview, ReviewAnswer, ReviewRow
 from deployments.access.removals import Decided, Detachment, Plan, plan
 from deployments.models import Deployment
+from dialadmin.accounts.models import Staff
 from dialadmin.history.models import Entry
-from dialadmin.history.recorder import Actor
-from tests.deployments.factories import deployment, make_draft
-
-BY = Actor("sub-vera", "Vera")
-BASIS = Basis(draft_version=1, target_version="0.37", sync_id=7)
-
-
-def frozen(number: int, via: tuple[str, ...] = ("analysts",), name: str = "gpt-4o", **more: Any) -> Frozen:
-    fields: dict[str, Any] = {
-        "kind": "model", "deployment": name, "via": via, "limit": (("minute", 10),), "state": "limited",
-        "subject_kind": "user", "subject_id": number, "subject": f"sub-{number}", "label": f"Person {number}",
-    }  # fmt: skip
-    return Frozen(**{**fields, **more})
+from tests.access.factories import BASIS, BY, frozen
+from tests.deployments.factories import deployment, make_draft, make_user
 
 
 def opened(rows: Iterable[Frozen] = (frozen(1), frozen(2), frozen(3, ("engineers",))), **more: Any) -> AccessReview:
-    return actions.open_review(
-        **{
-            "title": "Third quarter",
-            "deployments": [("model", "gpt-4o")],
-            "rows": rows,
-            "basis": BASIS,
-            "by": BY,
-            **more,
-        }
-    )
+    given = {"title": "Third quarter", "deployments": [("model", "gpt-4o")], "rows": rows, "basis": BASIS, "by": BY}
+    return actions.open_review(**{**given, **more})
 
 
 def rows_of(review: AccessReview, *numbers: int) -> QuerySet[ReviewRow]:
@@ -167,12 +151,12 @@ M, N = ("model", "m"), ("model", "n")
 
 
 def row(number: int, via: tuple[str, ...], *, remove: bool, place: tuple[str, str] = M, kind: str = "user") -> Decided:
-    return Decided(place, (kind, number), f"Person {number}", via, remove)
+    return Decided(place, (kind, str(number)), f"Person {number}", via, remove)
 
 
 def test_a_role_whose_holders_all_go_is_detached() -> None:
     found = plan([row(1, ("a",), remove=True), row(2, ("a",), remove=True), row(3, ("b",), remove=False)])
-    assert found == Plan((Detachment(M, "a", (("user", 1), ("user", 2))),), (), (), ())
+    assert found == Plan((Detachment(M, "a", (("user", "1"), ("user", "2"))),), (), (), ())
 
 
 def test_somebody_leaves_a_group_that_others_need_and_every_way_in_is_closed() -> None:
@@ -185,7 +169,7 @@ def test_keys_lose_roles_and_open_deployments_are_told_apart() -> None:
     found = plan([
         row(1, ("a",), remove=True, kind="key"), row(2, ("a",), remove=False), row(3, (), remove=True, place=N),
     ])  # fmt: skip
-    assert [(step.role, step.subject) for step in found.keys] == [("a", ("key", 1))]
+    assert [(step.role, step.subject) for step in found.keys] == [("a", ("key", "1"))]
     assert found.open == ((N, 1),)
     assert (found.people, found.detachments) == ((), ())
 
@@ -203,3 +187,158 @@ def test_a_removal_is_applied_once_the_review_is_signed_off() -> None:
     assert not actions.apply_detachment(review=closed, deployment=gpt, role_name="analysts", by=BY)
     assert list(Deployment.objects.get(pk=gpt.pk).roles.values_list("name", flat=True)) == ["engineers"]
     assert [entry.act for entry in Entry.objects.all()[:2]] == ["review.applied", "deployment.role-detached"]
+
+
+# --- the pages ----------------------------------------------------------------------------------------------------
+
+REVIEWS = "/access/reviews/"
+
+
+@pytest.fixture
+def people(db: None) -> None:
+    make_draft()
+    make_user("grace", "analysts", "engineers")
+    make_user("hugo", "analysts")
+    make_user("ida", "engineers")
+    make_user("gone", "analysts", enabled=False)
+
+
+@pytest.fixture
+def auditor(client_of: Callable[[Staff], Client], vera: Staff, people: None) -> Client:
+    return client_of(vera)
+
+
+def open_one(client: Client, *names: str) -> AccessReview:
+    """Through the pages: choose, count, open."""
+    ids = [deployment(name).pk for name in names]
+    asked = {"title": "Quarter", "deployment": ids, "step": "count"}
+    page = client.post(f"{REVIEWS}new/", asked).content.decode()
+    total = re.search(r'name="confirmed" value="(\d+)"', page)
+    assert total is not None
+    response = client.post(f"{REVIEWS}new/", {**asked, "step": "open", "confirmed": total[1]})
+    assert response.status_code == 302, response.content.decode()
+    review = AccessReview.objects.first()
+    assert review is not None
+    return review
+
+
+def test_the_rows_are_counted_before_they_are_frozen(auditor: Client) -> None:
+    gpt = deployment("gpt-4o")
+    page = auditor.post(f"{REVIEWS}new/", {"title": "Q", "deployment": [gpt.pk], "step": "count"}).content.decode()
+    assert "Open the review of 3 rows" in page
+    assert AccessReview.objects.count() == 0
+    make_user("late", "analysts")
+    source.forget()
+    again = auditor.post(f"{REVIEWS}new/", {"title": "Q", "deployment": [gpt.pk], "step": "open", "confirmed": "3"})
+    assert "Open the review of 4 rows" in again.content.decode()
+
+
+@pytest.mark.parametrize(("given", "words"), [({"title": "Q"}, "Choose at least one"), ({"deployment": "1"}, "title")])
+def test_what_lacks_for_a_review_is_said(given: dict[str, str], words: str, auditor: Client) -> None:
+    if "deployment" in given:
+        given = {"deployment": str(deployment("gpt-4o").pk)}
+    response = auditor.post(f"{REVIEWS}new/", {**given, "step": "count"})
+    assert response.status_code == 400
+    assert words in response.content.decode()
+
+
+def test_the_search_keeps_what_is_chosen(auditor: Client) -> None:
+    gpt = deployment("gpt-4o")
+    page = auditor.post(f"{REVIEWS}new/", {"deployment": [gpt.pk], "q": "search", "step": "search"}).content.decode()
+    assert f'value="{gpt.pk}" checked' in page
+    assert "embeddings" not in page
+
+
+def test_rows_hold_people_and_api_keys_as_core_answers(auditor: Client) -> None:
+    review = open_one(auditor, "gpt-4o", "gpt-4o-mini")
+    found = {(row.label, row.answer.deployment): row.answer for row in review.rows.select_related("answer")}
+    assert set(found) == {
+        *((name, "gpt-4o") for name in ("Grace", "Hugo", "Ida")),
+        *((name, "gpt-4o-mini") for name in ("Grace", "Hugo", "Ida", "reporting")),
+    }
+    assert found["Grace", "gpt-4o"].via == ["analysts", "engineers"]
+    assert (found["Grace", "gpt-4o"].state, found["Grace", "gpt-4o"].limit) == ("unlimited", {})
+    assert found["Hugo", "gpt-4o"].limit == {"minute": 100000}
+    assert (found["reporting", "gpt-4o-mini"].via, found["reporting", "gpt-4o-mini"].limit) == ([], {"minute": 2000})
+
+
+def test_marked_rows_and_all_that_match_are_decided(auditor: Client) -> None:
+    review = open_one(auditor, "gpt-4o")
+    url = f"{REVIEWS}{review.pk}/decide/"
+    hugo = review.rows.get(label="Hugo")
+    response = auditor.post(url, {"row": [hugo.pk], "decision": "remove", "reason": "left", "query": "q=hu"})
+    assert response.headers["Location"] == f"{REVIEWS}{review.pk}/?q=hu"
+    auditor.post(url, {"scope": "all", "decision": "keep", "query": "decision=undecided", "expected": "2"})
+    assert actions.progress(review) == {"": 0, "keep": 2, "remove": 1}
+    page = auditor.post(url, {"scope": "all", "decision": "keep", "query": "", "expected": "9"}, follow=True)
+    assert "3 rows now, not 9" in page.content.decode()
+    page = auditor.post(url, {"row": [hugo.pk], "decision": "remove"}, follow=True)
+    assert "Write why access is to be removed" in page.content.decode()
+
+
+def test_a_review_is_signed_off_reported_and_its_removals_planned(
+    auditor: Client, client_of: Callable[[Staff], Client], edit: Staff
+) -> None:
+    review = open_one(auditor, "gpt-4o")
+    page = auditor.get(f"{REVIEWS}{review.pk}/").content.decode()
+    assert "0 of 3 decided" in page
+    assert auditor.get(f"{REVIEWS}{review.pk}/report/").status_code == 404
+    url = f"{REVIEWS}{review.pk}/decide/"
+    auditor.post(url, {"scope": "all", "decision": "keep", "query": ""})
+    marked = review.rows.filter(label__in=("Grace", "Ida")).values_list("pk", flat=True)
+    auditor.post(url, {"row": list(marked), "decision": "remove", "reason": "=cmd|x"})
+    report = auditor.post(f"{REVIEWS}{review.pk}/close/", {"note": "Seen by Ops."}, follow=True).content.decode()
+    review.refresh_from_db()
+    assert review.report_digest in report
+    assert "1 kept, 2 to be removed" in report
+    csv = b"".join(auditor.get(f"{REVIEWS}{review.pk}/report.csv").streaming_content).decode()  # type: ignore[attr-defined]
+    assert csv.count("\r\n") == 1 + 3 + 5
+    assert "'=cmd|x" in csv
+    assert review.report_digest in csv.splitlines()[-1]
+
+    plan_page = auditor.get(f"{REVIEWS}{review.pk}/removals/").content.decode()
+    assert "Take" in plan_page
+    assert "An editor applies it." in plan_page
+    gpt = deployment("gpt-4o")
+    apply = f"{REVIEWS}{review.pk}/removals/apply/"
+    asked: dict[str, str] = {"deployment": str(gpt.pk), "role": "engineers"}
+    assert auditor.get(apply, asked).status_code == 403
+    editor = client_of(edit)
+    make_user("late", "engineers")
+    source.forget()
+    confirm = editor.get(apply, asked).content.decode()
+    assert "1 other would lose it too" in confirm
+    assert "Late" in confirm
+    assert editor.post(apply, asked).status_code == 200  # nothing is applied before the numbers were seen
+    assert gpt.roles.filter(name="engineers").exists()
+    done = editor.post(apply, {**asked, "confirmed": "2"}, follow=True).content.decode()
+    assert "engineers is detached from gpt-4o" in done
+    assert "Done" in done
+    assert editor.get(apply, {**asked, "role": "analysts"}).status_code == 404
+    assert not gpt.roles.filter(name="engineers").exists()
+
+
+def test_a_review_is_discarded_after_a_question(auditor: Client) -> None:
+    review = open_one(auditor, "gpt-4o")
+    url = f"{REVIEWS}{review.pk}/discard/"
+    assert "Discard Quarter?" in auditor.get(url).content.decode()
+    auditor.post(url)
+    assert "Discarded" in auditor.get(REVIEWS).content.decode()
+    assert auditor.get(f"{REVIEWS}{review.pk}/").status_code == 200
+
+
+def test_the_pages_of_a_review_cost_the_same_for_any_number_of_rows(
+    auditor: Client, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(60):
+        make_user(f"user{number}", "analysts")
+    review = open_one(auditor, "gpt-4o")
+    with django_assert_max_num_queries(12):
+        assert auditor.get(f"{REVIEWS}{review.pk}/").status_code == 200
+    with django_assert_max_num_queries(20):
+        auditor.post(f"{REVIEWS}new/", {"title": "Q", "deployment": [deployment("gpt-4o").pk], "step": "count"})
+    auditor.post(f"{REVIEWS}{review.pk}/decide/", {"scope": "all", "decision": "keep", "query": ""})
+    auditor.post(f"{REVIEWS}{review.pk}/close/")
+    for page in ("report/", "removals/"):
+        with django_assert_max_num_queries(9):
+            assert auditor.get(f"{REVIEWS}{review.pk}/{page}").status_code == 200

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from deployments.access.why import REACHES, Explanation, explain, find
+from deployments.access.index import REACHES, Index, Population
+from deployments.access.why import Explanation, explain
 from deployments.core.evaluate import load_files
 from deployments.core.load import Settings, load
 from deployments.core.versions import CLASSIC, CURRENT, Version
@@ -106,7 +107,7 @@ DOCUMENT: dict[str, Any] = {
 def why(name: str, *roles: str, version: Version = CLASSIC, document: dict[str, Any] = DOCUMENT) -> Explanation:
     settings = load(document, version).settings
     assert settings is not None
-    deployment = find(settings, name)
+    deployment = Index(settings, Population()).find(name)
     assert deployment is not None
     return explain(settings, deployment, frozenset(roles))
 
@@ -161,7 +162,9 @@ def test_who_is_not_listed_learns_which_groups_admit_and_with_which_limit() -> N
         ("attach", "nobody", "limited"),
         ("open", "", "limited"),
     ]
-    assert [dict(change.limit) for change in answer.changes][:2] == [{"minute": 10}, {"minute": 1000, "day": 5}]
+    assert [change.limit for change in answer.changes][:2] == [
+        "10 tokens per minute", "1,000 tokens per minute, 5 tokens per day",
+    ]  # fmt: skip
 
 
 def test_a_name_that_only_looks_alike_is_pointed_out() -> None:
@@ -208,7 +211,7 @@ def test_a_shadowed_deployment_is_never_called() -> None:
     document: dict[str, Any] = {"models": {"x": {}}, "applications": {"x": {"userRoles": ["a"]}}}
     settings = load(document, CLASSIC).settings
     assert settings is not None
-    model = find(settings, "x", "models")
+    model = Index(settings, Population()).find("x", "models")
     assert model is not None
     answer = explain(settings, model, frozenset())
     assert answer.verdict == "They do not reach this model: calls to x go to another deployment."

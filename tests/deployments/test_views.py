@@ -15,7 +15,6 @@ from deployments import actions
 from deployments.models import PendingImport
 from dialadmin.accounts.models import Staff
 from dialadmin.history.models import Entry
-from roles.models import Role, User
 from tests.deployments.factories import SECRETS, SETTINGS, TESTER, deployment, document, make_draft, make_user
 
 pytestmark = pytest.mark.django_db
@@ -326,34 +325,6 @@ def test_nothing_is_downloaded_while_core_would_refuse_it(publisher: Client) -> 
     assert "Not exported" in page
     assert "roles.analysts.limits.gpt-4o.week" in page
     assert not Entry.objects.filter(act="draft.exported").exists()
-
-
-def test_what_a_user_reaches_names_the_role_and_the_limit(editor: Client) -> None:
-    grace = User.objects.get(username="grace")
-    page = editor.get(reverse("deployments:of-user", args=[grace.pk]))
-    rows = {row.name: row for row in page.context["rows"]}
-    assert rows["gpt-4o"].via == ["analysts", "engineers"]
-    assert rows["gpt-4o"].state == "unlimited"  # the empty entry of engineers beats the number of analysts
-    assert rows["gpt-4o-mini"].via == []
-    assert rows["gpt-4o-mini"].state == "limited"
-    assert "embeddings" not in rows
-    assert "assistant" in rows  # the base assistant, which nobody can restrict
-
-
-def test_a_disabled_user_reaches_nothing(editor: Client) -> None:
-    page = editor.get(reverse("deployments:of-user", args=[User.objects.get(username="edsger").pk]))
-    assert page.context["rows"] == []
-    assert "disabled" in page.content.decode()
-
-
-def test_what_a_role_reaches(editor: Client) -> None:
-    page = editor.get(reverse("deployments:of-role", args=[Role.objects.get(name="analysts").pk]))
-    assert {row.name for row in page.context["rows"]} >= {"gpt-4o", "gpt-4o-mini", "helper"}
-
-
-def test_the_base_assistant_has_no_page_of_its_own(editor: Client) -> None:
-    page = editor.get(reverse("deployments:of-role", args=[Role.objects.get(name="analysts").pk]))
-    assert {row.pk for row in page.context["rows"] if row.name == "assistant"} == {None}
 
 
 def test_a_finding_is_mended_after_a_preview(editor: Client) -> None:

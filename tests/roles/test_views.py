@@ -83,7 +83,7 @@ def test_a_role_shows_its_people_of_today_and_apart_from_them_those_of_earlier(a
     assert "User 4" not in today
     assert "1 of 4 disabled" in today
     assert "reporting" in today
-    assert reverse("deployments:of-role", args=[role("analysts").pk]) in today
+    assert reverse("access:role", args=[role("analysts").pk]) in today
     earlier = page(auditor, "roles:detail", role("analysts").pk, members="earlier")
     assert "User 4" in earlier
     assert "User 3" not in earlier
@@ -116,7 +116,7 @@ def test_a_user_shows_groups_status_and_what_they_reach(auditor: Client) -> None
     assert "analysts" in shown
     assert "engineers" in shown
     assert "has to set a password at the next sign-in" in shown
-    assert reverse("deployments:of-user", args=[person(0).pk]) in shown
+    assert reverse("access:user", args=[person(0).pk]) in shown
 
 
 @pytest.mark.parametrize(("state", "number"), [("enabled", 1), ("disabled", 2), ("gone", 3)])
