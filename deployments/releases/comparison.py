@@ -138,17 +138,26 @@ def _essence(answer: Mapping[str, Any], version: Version) -> dict[str, Any]:
             document[section] = kept
     roles = answer.get("roles")
     document["roles"] = {
-        name: {"limits": {of: _filled(limit) for of, limit in (_get(entry, "limits") or {}).items()}}
+        name: {"limits": _limits(entry)}
         for name, entry in (roles.items() if isinstance(roles, Mapping) else ())
         if isinstance(entry, Mapping) and "/" not in name
     }
     return document
 
 
-def _filled(limit: Any) -> Any:
-    return (
-        {window: value for window, value in limit.items() if value is not None} if isinstance(limit, Mapping) else limit
-    )
+def _limits(role: Mapping[str, Any]) -> Any:
+    """The limits of a role without the windows that are null; what has another shape is left for `load` to refuse."""
+    limits = _get(role, "limits")
+    if limits is None:
+        return {}
+    if not isinstance(limits, Mapping):
+        return limits
+    return {
+        name: {window: value for window, value in limit.items() if value is not None}
+        if isinstance(limit, Mapping)
+        else limit
+        for name, limit in limits.items()
+    }
 
 
 _SECTIONS = ("models", "applications", "addons", "toolsets", "interceptors", "routes")

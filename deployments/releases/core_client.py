@@ -64,18 +64,23 @@ class Core:
 
     def roles_of_key(self) -> list[str]:
         """The roles that Core sees for the probe key (`GET /v1/user/info`)."""
-        answer = self._ask("/v1/user/info")
-        roles = answer.get("roles") if isinstance(answer, dict) else None
-        return [role for role in roles or [] if isinstance(role, str)]
+        return [str(role) for role in self._list("/v1/user/info", "roles")]
 
     def listed(self, section: str) -> list[str] | None:
         """The ids that the probe key may use of a section; None where this Core has no such listing."""
         try:
-            answer = self._ask(LISTINGS[section])
+            items = self._list(LISTINGS[section], "data")
         except NoEndpointError:
             return None
-        data = answer.get("data") if isinstance(answer, dict) else None
-        return [str(item["id"]) for item in data or [] if isinstance(item, dict) and "id" in item]
+        return [str(item["id"]) for item in items if isinstance(item, dict) and "id" in item]
+
+    def _list(self, path: str, name: str) -> list[Any]:
+        """A list inside the answer; a missing one is empty."""
+        answer = self._ask(path)
+        found = answer.get(name, []) if isinstance(answer, dict) else None
+        if not isinstance(found, list):
+            raise CoreError(f"{self.url} answered to {path} in another form than Core is known to. Check CORE_URL.")
+        return found
 
     def _ask(self, path: str) -> Any:
         response = self._call("GET", path, {"Api-Key": self.probe_key})

@@ -6,6 +6,8 @@ Pages show the last proof with its age and never wait for the network; a button 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,23 +179,38 @@ def _probe(core: Core, document: dict[str, Any], version: Version) -> Answer:
     return Answer(tuple(comparison.with_key(settings, core.probe_key, roles, listed)))
 
 
+_QUOTED = re.compile(r"""(["'])(.*?)\1""")
+
+
 def _without_secrets(text: str, document: dict[str, Any]) -> str:
-    """Core's own words, which may quote a value that it could not read."""
+    """Core's own words, which may quote a value that it could not read, also one of another file than ours.
+
+    Of what is quoted only names of the release stay; its secrets go wherever they stand.
+    """
+    names: set[str] = set()
     secrets: list[str] = list(document.get("keys") or {})
+
+    def walk(value: Any) -> None:
+        if isinstance(value, Mapping):
+            names.update(value)
+        for item in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+            walk(item)
 
     def note(value: Any) -> Any:
         if isinstance(value, str):
             secrets.append(value)
         return value
 
-    for path in SECTIONS.values():
-        section = document
+    for name, section in document.items():
+        names.add(name)
+        walk(section if name != "keys" else list(section.values()))
+    for path in (*SECTIONS.values(), ("keys",)):
+        entries = document
         for step in path:
-            section = section.get(step) or {}
-        for entry in section.values():
+            entries = entries.get(step) or {}
+        for entry in entries.values():
             map_secrets(path[-1], entry, note)
-    for entry in (document.get("keys") or {}).values():
-        map_secrets("keys", entry, note)
+    text = _QUOTED.sub(lambda found: found[0] if found[2] in names else f"{found[1]}{MASK}{found[1]}", text)
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text

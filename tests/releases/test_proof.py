@@ -276,6 +276,12 @@ def test_core_that_refuses_its_files_is_told_without_the_key_that_it_quotes(core
     assert "keys[••••]" in found.detail
 
 
+def test_what_core_quotes_of_other_files_is_taken_out(core: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = """Cannot read "their-secret" at Config["models"]->Model["gpt-4o"]->['upstreams'] of addon-secret"""
+    monkeypatch.setattr(core, "reload", lambda: words)
+    assert look().detail.endswith("""Cannot read "••••" at Config["models"]->Model["gpt-4o"]->['upstreams'] of ••••""")
+
+
 def test_a_key_that_has_other_roles_in_core(core: StandIn) -> None:
     document = json.loads(core.file.read_text())
     document["keys"][KEY]["role"] = "engineers"
@@ -312,6 +318,15 @@ def test_what_hinders_asking_is_told(core: StandIn, settings: Any, name: str, va
     assert drift()[0] == 2
 
 
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"roles": 5}'])
+def test_something_else_at_the_address_is_told(
+    core: StandIn, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    settings.CORE_ADMIN_TOKEN = ""
+    monkeypatch.setattr("requests.Response.content", answer)
+    assert look().state == State.UNREACHABLE
+
+
 def test_without_core_there_is_no_proof_of_it(target: FileTarget, settings: Any) -> None:
     assert proof.check_core(by=TESTER) is None
     settings.CORE_URL = "http://127.0.0.1:9"  # nothing to ask it with
@@ -342,7 +357,16 @@ def test_every_version_compares_equal_with_itself(tmp_path: Path, version: Versi
     assert loaded is not None
 
 
-@pytest.mark.parametrize("answer", [None, [], {"models": {"a": {"userRoles": "x"}}}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        {"models": {"a": {"userRoles": "x"}}},
+        {"roles": {"a": {"limits": True}}},
+        {"roles": {"a": {"limits": {"b": 1}}}},
+    ],
+)
 def test_an_answer_that_is_none_is_a_difference(answer: Any) -> None:
     assert "has another form" in comparison.with_core(SETTINGS, answer, DEFAULT).differences[0]
 

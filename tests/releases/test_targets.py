@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3  # noqa: TID251  # to stand beside the targets, as another program would
 import pytest
@@ -207,19 +208,29 @@ class TestFile(Contract):
         assert list(target.path.parent.iterdir()) == []
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def aws() -> Iterator[None]:
+    """One account for all tests, since making it is slow: each takes names of its own."""
     with mock_aws():
         yield
 
 
+@pytest.fixture(scope="module")
+def s3(aws: None) -> Any:
+    return boto3.client("s3", region_name=REGION)
+
+
+@pytest.fixture
+def own() -> str:
+    return f"settings-{uuid4()}"
+
+
 class TestS3(Contract):
     @pytest.fixture
-    def target(self, aws: None) -> S3Target:
-        s3 = boto3.client("s3", region_name=REGION)
-        s3.create_bucket(Bucket="settings", CreateBucketConfiguration={"LocationConstraint": REGION})
-        s3.put_bucket_versioning(Bucket="settings", VersioningConfiguration={"Status": "Enabled"})
-        return S3Target("prod", "settings", "dial/config.json", region=REGION)
+    def target(self, s3: Any, own: str) -> S3Target:
+        s3.create_bucket(Bucket=own, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_versioning(Bucket=own, VersioningConfiguration={"Status": "Enabled"})
+        return S3Target("prod", own, "dial/config.json", region=REGION)
 
     @pytest.fixture
     def unreachable(self) -> S3Target:
@@ -238,20 +249,19 @@ class TestS3(Contract):
         monkeypatch.setattr(s3_module, "LIMIT", len(NEW) - 1)
         return NEW
 
-    def test_each_content_is_a_version_encrypted_and_marked_with_its_digest(self, target: S3Target) -> None:
+    def test_each_content_is_a_version_encrypted_and_marked_with_its_digest(self, target: S3Target, s3: Any) -> None:
         for data in (OLD, NEW, NEW):
             write(target, data)
-        s3 = boto3.client("s3", region_name=REGION)
-        assert len(s3.list_object_versions(Bucket="settings")["Versions"]) == 2
-        head = s3.head_object(Bucket="settings", Key="dial/config.json", ChecksumMode="ENABLED")
+        assert len(s3.list_object_versions(Bucket=target.bucket)["Versions"]) == 2
+        head = s3.head_object(Bucket=target.bucket, Key="dial/config.json", ChecksumMode="ENABLED")
         assert head["Metadata"] == {"sha256": digest(NEW)}
         assert head["ServerSideEncryption"] == "AES256"
         assert head["ContentType"] == "application/json"
 
-    def test_a_key_of_kms_encrypts(self, target: S3Target) -> None:
-        encrypted = S3Target("prod", "settings", "k", region=REGION, kms="alias/dial")
+    def test_a_key_of_kms_encrypts(self, target: S3Target, s3: Any) -> None:
+        encrypted = S3Target("prod", target.bucket, "k", region=REGION, kms="alias/dial")
         write(encrypted, NEW)
-        head = boto3.client("s3", region_name=REGION).head_object(Bucket="settings", Key="k")
+        head = s3.head_object(Bucket=target.bucket, Key="k")
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/dial")
 
     @pytest.mark.parametrize("first", [None, OLD])
@@ -272,10 +282,8 @@ class TestS3(Contract):
             write(target, NEW)
         assert target.read() == b"theirs"
 
-    def test_a_bucket_without_versions_is_refused(self, target: S3Target) -> None:
-        boto3.client("s3", region_name=REGION).put_bucket_versioning(
-            Bucket="settings", VersioningConfiguration={"Status": "Suspended"}
-        )
+    def test_a_bucket_without_versions_is_refused(self, target: S3Target, s3: Any) -> None:
+        s3.put_bucket_versioning(Bucket=target.bucket, VersioningConfiguration={"Status": "Suspended"})
         with pytest.raises(TargetError, match="Turn versioning on"):
             write(target, NEW)
         assert target.read() is None
@@ -287,8 +295,8 @@ class TestS3(Contract):
 
 class TestSecretsManager(Contract):
     @pytest.fixture
-    def target(self, aws: None) -> SecretTarget:
-        return SecretTarget("vault", "dial/config", region=REGION)
+    def target(self, aws: None, own: str) -> SecretTarget:
+        return SecretTarget("vault", f"dial/{own}", region=REGION)
 
     @pytest.fixture
     def unreachable(self) -> SecretTarget:
@@ -313,22 +321,22 @@ class TestSecretsManager(Contract):
     def test_a_version_is_called_by_its_digest_and_the_one_before_is_kept(self, target: SecretTarget) -> None:
         for data in (OLD, NEW):
             write(target, data)
-        stages = target._client.describe_secret(SecretId="dial/config")["VersionIdsToStages"]
+        stages = target._client.describe_secret(SecretId=target.secret)["VersionIdsToStages"]
         assert stages == {digest(OLD): ["AWSPREVIOUS"], digest(NEW): ["AWSCURRENT"]}
 
     def test_going_back_moves_the_stage(self, target: SecretTarget) -> None:
         for data in (OLD, NEW, OLD):
             write(target, data)
-        stages = target._client.describe_secret(SecretId="dial/config")["VersionIdsToStages"]
+        stages = target._client.describe_secret(SecretId=target.secret)["VersionIdsToStages"]
         assert stages[digest(OLD)] == ["AWSCURRENT"]
 
     def test_a_binary_secret_can_be_read(self, target: SecretTarget) -> None:
-        target._client.create_secret(Name="dial/config", SecretBinary=OLD)
+        target._client.create_secret(Name=target.secret, SecretBinary=OLD)
         assert target.read() == OLD
 
     def test_a_secret_that_is_being_deleted_says_so(self, target: SecretTarget) -> None:
         write(target, OLD)
-        target._client.delete_secret(SecretId="dial/config")
+        target._client.delete_secret(SecretId=target.secret)
         with pytest.raises(TargetError, match="marked for deletion"):
             target.read()
 
