@@ -79,6 +79,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "deployments:export": ("download", "export settings", "target version", "core version"),
     "releases:list": ("versions", "restore", "published"),
     "releases:review": ("what changes", "release the draft", "publish", "diff"),
+    "releases:targets": ("publish", "published", "drift", "prove", "s3", "secrets manager", "running"),
     "access:overview": ("who reaches what", "audit", "matrix", "open to everyone"),
     "access:why": ("why not", "explain", "token", "permission denied", "403"),
     "access:reviews": ("access review", "recertification", "attestation", "sign off"),

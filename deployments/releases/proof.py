@@ -52,16 +52,18 @@ def check_target(target: Target, *, by: Actor) -> Proof:
     when the release itself cannot be read.
     """
     try:
-        publishing.settle(target=target, by=by)
+        under_way = publishing.settle(target=target, by=by)
         data = target.read()
     except TargetError as error:
         return _record(target.name, Found(State.UNREACHABLE, expected=published_to(target.name), detail=str(error)), by)
-    return _record(target.name, _compare(target, data), by)
+    return _record(target.name, _compare(target, data, under_way), by)
 
 
-def _compare(target: Target, data: bytes | None) -> Found:
+def _compare(target: Target, data: bytes | None, under_way: Publication | None) -> Found:
     expected = published_to(target.name)
     digest = hashlib.sha256(data).hexdigest() if data is not None else ""
+    if under_way is not None and Release.objects.filter(number=under_way.number, digest=digest).exists():
+        return Found(State.SAME, under_way.number, under_way.number, "It is being published right now.")
     if expected is None:
         held = _number_of(digest)
         what = "nothing" if data is None else f"release {held}" if held else "something that is no release"

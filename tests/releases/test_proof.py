@@ -16,7 +16,7 @@ from deployments.core.load import load
 from deployments.core.render import render
 from deployments.core.versions import DEFAULT, Version
 from deployments.releases import comparison, proof, publishing, reading, targets
-from deployments.releases.models import Proof, Release
+from deployments.releases.models import Proof, Publication, Release
 from deployments.releases.targets.file import FileTarget
 from dialadmin.environment import TargetUrl
 from dialadmin.history.models import Entry
@@ -179,6 +179,16 @@ def test_nothing_to_check_is_no_success(db: None, settings: Any) -> None:
     with pytest.raises(CommandError, match="Set TARGETS or CORE_URL") as refused:
         call_command("check_drift")
     assert refused.value.returncode == 2
+
+
+def test_a_publication_under_way_is_no_drift(target: FileTarget) -> None:
+    publish(target)
+    attach_role(deployment=deployment("gpt-4o"), role_name="legal", by=TESTER)
+    release = make_release()
+    Publication.objects.create(number=2, target="core", by="Ada", process="another machine")
+    assert drift() == (0, "core: As published. It is release 1.\n")
+    target.write(reading.data(release), release.digest)
+    assert drift() == (0, "core: As published. It is release 2. It is being published right now.\n")
 
 
 def test_history_hears_of_changes_and_not_of_every_look(target: FileTarget) -> None:
