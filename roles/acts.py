@@ -5,4 +5,5 @@ from dialadmin.history.registry import Act, register
 SYNCED = register(Act("sync.applied", "Sync applied", "synced the pool: {note}"))
 SYNC_FAILED = register(Act("sync.failed", "Sync failed", "could not sync the pool: {note}"))
 SYNC_STOPPED = register(Act("sync.stopped", "Sync stopped", "stopped a sync before it changed anything: {note}"))
+USER_ERASED = register(Act("user.erased", "Person erased", "erased the personal data of {target}: {note}"))
 ROLE_CREATED = register(Act("role.created", "Role created", "created the role {target}"))

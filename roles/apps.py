@@ -7,4 +7,7 @@ class RolesConfig(AppConfig):
     name = "roles"
 
     def ready(self) -> None:
-        from roles import acts  # noqa: F401  # registers this app's history acts
+        from dialadmin.history import redaction
+        from roles import actions, acts  # noqa: F401  # registers this app's history acts
+
+        redaction.register("syncs", actions.forget_person)

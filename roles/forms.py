@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
 CONFIRMATION = "remove"
@@ -15,6 +17,24 @@ class RoleForm(forms.Form):
         strip=False,
         help_text="Core compares names byte for byte: case, spaces and the form of letters count.",
     )
+
+
+class EraseForm(forms.Form):
+    """A publisher means it: the personal data of somebody who has gone shall be erased for good."""
+
+    reason = forms.CharField(max_length=500, help_text="Kept in history, without the names of this person.")
+    confirmation = forms.CharField(max_length=255)
+
+    def __init__(self, *args: Any, username: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.username = username
+        self.fields["confirmation"].label = f"Type “{username}” to confirm"
+
+    def clean_confirmation(self) -> str:
+        typed: str = self.cleaned_data["confirmation"]
+        if typed != self.username:
+            raise forms.ValidationError("That is another name. Nothing was erased.")
+        return typed
 
 
 class AllowRemovalsForm(forms.Form):

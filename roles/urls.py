@@ -15,6 +15,7 @@ roles = [
 users = [
     path("users/", views.user_list, name="users"),
     path("users/<int:pk>/", views.user_detail, name="user"),
+    path("users/<int:pk>/erase/", views.user_erase, name="erase"),
 ]
 
 syncs = [

@@ -19,7 +19,7 @@ from dialadmin.history.recorder import Actor
 from dialadmin.listing import Column, Filter, Listing
 from roles import actions, sync
 from roles.cognito import provider_prefix
-from roles.forms import AllowRemovalsForm, RoleForm
+from roles.forms import AllowRemovalsForm, EraseForm, RoleForm
 from roles.models import ApiKey, Membership, Role, SyncRun, User
 from roles.plan import COUNTED, summary
 
@@ -209,8 +209,29 @@ def user_detail(request: StaffRequest, pk: int) -> HttpResponse:
             "status": STATUS_WORDS.get(user.status, user.status.lower().replace("_", " ")),
             "current": current,
             "past": [membership for membership in memberships if membership not in current],
+            "absences": user.absences.order_by("-since"),
+            "erased": user.sub.startswith(actions.ERASED),
         },
     )
+
+
+@require_http_methods(["GET", "POST"])
+@require(Permission.RELEASE)
+def user_erase(request: StaffRequest, pk: int) -> HttpResponse:
+    """Erase the personal data of somebody who has gone from the pool, for good."""
+    user = get_object_or_404(User, pk=pk)
+    form = EraseForm(request.POST or None, username=user.username)
+    problem = actions.erase_problem(user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            actions.erase_user(user=user, reason=form.cleaned_data["reason"], by=Actor.staff(request.user))
+        except actions.EraseRefusedError as error:
+            problem = str(error)
+        else:
+            messages.success(request, "The personal data was erased. History says that it was, and why.")
+            return redirect("roles:user", pk=pk)
+    status = 400 if request.method == "POST" else 200
+    return render(request, "roles/erase.html", {"person": user, "form": form, "problem": problem}, status=status)
 
 
 @require_GET

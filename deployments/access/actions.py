@@ -19,6 +19,7 @@ from deployments.access.models import AccessReview, ReviewAnswer, ReviewRow
 from deployments.access.removals import Place
 from deployments.models import Deployment
 from dialadmin.history.recorder import Actor, Target, record
+from dialadmin.history.redaction import Redaction
 
 BATCH = 2_000
 MOST_ROWS = 200_000
@@ -295,3 +296,19 @@ def _frozen_line(row: ReviewRow) -> list[object]:
 def _decided_line(row: ReviewRow) -> list[object]:
     moment = row.decided_at.isoformat() if row.decided_at else ""
     return [*_frozen_line(row), row.decision, row.reason, moment, row.decided_by]
+
+
+# --- people who are erased --------------------------------------------------------------------------------
+
+
+def forget_person(person: Redaction) -> int:
+    """Take an erased person out of reviews, as subject and as reviewer.
+
+    The digest of an open review is made anew, so that it can still be signed off. One that is closed keeps the digests
+    that were signed: they prove what it said then, and history says why it says something else now.
+    """
+    rows = person.rows(ReviewRow, "subject", "label", "detail", "reason", "decided_by")
+    for review in AccessReview.objects.filter(state=AccessReview.State.OPEN, rows__subject=person.token).distinct():
+        AccessReview.objects.filter(pk=review.pk).update(digest=frozen_digest(review))
+    reviews = person.rows(AccessReview, "title", "note", "opened_by_id", "opened_by", "closed_by_id", "closed_by")
+    return len(rows) + len(reviews)

@@ -8,4 +8,7 @@ class AccessConfig(AppConfig):
     label = "access"
 
     def ready(self) -> None:
-        from deployments.access import acts  # noqa: F401  # registers this app's history acts
+        from deployments.access import actions, acts  # noqa: F401  # registers this app's history acts
+        from dialadmin.history import redaction
+
+        redaction.register("access reviews", actions.forget_person)

@@ -11,8 +11,9 @@ from deployments import actions, draft, exports
 from deployments.changes import compare, summary
 from deployments.document import split
 from deployments.releases import acts, drafts, reading
-from deployments.releases.models import Release
+from deployments.releases.models import Proof, Publication, Release
 from dialadmin.history.recorder import Actor, Target, record
+from dialadmin.history.redaction import Redaction
 from dialadmin.secrets import encrypt, rotate
 
 
@@ -150,3 +151,9 @@ def rotate_payloads(*, by: Actor) -> int:
         if count:
             record(acts.PAYLOADS_ROTATED, by=by, after={"rows": count})
         return count
+
+
+def forget_person(person: Redaction) -> int:
+    """Take an erased person out of releases and publications, as author and in notes. The exported bytes stay."""
+    releases = person.rows(Release, "author_id", "author_name", "note")
+    return len(releases) + len(person.rows(Publication, "by", "error")) + len(person.rows(Proof, "by", "detail"))

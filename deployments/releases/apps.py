@@ -10,4 +10,7 @@ class ReleasesConfig(AppConfig):
     label = "releases"
 
     def ready(self) -> None:
-        from deployments.releases import acts  # noqa: F401  # registers this app's history acts
+        from deployments.releases import actions, acts  # noqa: F401  # registers this app's history acts
+        from dialadmin.history import redaction
+
+        redaction.register("releases", actions.forget_person)

@@ -19,6 +19,7 @@ from dialadmin.accounts.models import ApiToken, Staff
 from dialadmin.accounts.permissions import Level, Scope, level_of
 from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor, Target, record
+from dialadmin.history.redaction import Redaction
 
 # Strangers can fail to sign in as often as they like. History keeps so many entries of one kind an hour, in
 # all processes together; the log has every one.
@@ -146,6 +147,14 @@ def token_actor(token: ApiToken) -> Actor:
 
 def token_target(token: ApiToken) -> Target:
     return Target("token", str(token.pk), token.name)
+
+
+def forget_person(redaction: Redaction) -> int:
+    """Take somebody out of the staff: they can do nothing any more, and are known by the token alone."""
+    staff = Staff.objects.filter(sub=redaction.sub).update(
+        sub=redaction.token, username=redaction.token, email="", name="", groups=[], level=Level.NONE, is_active=False
+    )
+    return staff + len(redaction.rows(ApiToken, "name", "created_by"))
 
 
 def _profile(staff: Staff) -> dict[str, Any]:

@@ -8,4 +8,7 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from dialadmin.accounts import acts  # noqa: F401  # registers this app's history acts
+        from dialadmin.accounts import actions, acts  # noqa: F401  # registers this app's history acts
+        from dialadmin.history import redaction
+
+        redaction.register("staff", actions.forget_person)
