@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import Exists, Max, OuterRef, Q
 
-from deployments.core.render import Fragment, fragment, fragment_of, render, with_key
+from deployments.core.render import Fragment, fragment, fragment_of, fragment_of_list, indented, quote, render, with_key
 from deployments.core.secrets import map_secrets
 from deployments.core.text import parse
 from deployments.document import SECTIONS, DeploymentEntry, KeyEntry, Parts, RoleEntry, assemble, join
@@ -102,16 +102,32 @@ def document() -> dict[str, Any]:
 def text(draft: Draft) -> str:
     """What `render(document())` gives, from the stored texts: parsed is only what holds a secret. Five queries."""
     rows = stored(draft)
+    quoted = _Quoted()
     deployments: dict[str, dict[str, Fragment]] = {}
     for pk, kind, name, access, body in rows.deployments:
         roles = roles_of(access, rows.attached.get(pk, ()))
-        listed = None if roles is None else fragment(roles)
+        listed = None if roles is None else fragment_of_list([quoted[role] for role in roles])
         deployments.setdefault(kind, {})[name] = Fragment(with_key(_plain(kind, body), "userRoles", listed))
-    roles_of_draft = {
-        name: Fragment(with_key(body, "limits", fragment_of(rows.limits.get(pk, ())))) for pk, name, body in rows.roles
-    }
+    bodies: dict[str, str] = {}  # the same limit is written for many
+    roles_of_draft: dict[str, Fragment] = {}
+    for pk, name, body in rows.roles:
+        limits = []
+        for deployment, limit in rows.limits.get(pk, ()):
+            written = bodies.get(limit)
+            if written is None:
+                written = bodies[limit] = indented(limit)
+            limits.append((quoted[deployment], written))
+        roles_of_draft[name] = Fragment(with_key(body, "limits", fragment_of(limits)))
     keys = {decrypt(secret): Fragment(_plain("key", body)) for _, secret, _, body in rows.keys}
     return render(assemble(_frame(rows), deployments, roles_of_draft, keys))
+
+
+class _Quoted(dict[str, str]):
+    """Names as JSON texts, each quoted once."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = text = quote(name)
+        return text
 
 
 def _plain(kind: str, body: str) -> str:

@@ -90,17 +90,24 @@ def pairs(before: Settings, after: Settings) -> Iterator[Pair]:
 
 def _access_changes(before: Settings, after: Settings) -> Iterator[AccessChange]:
     for old, new in pairs(before, after):
-        old_roles = old.user_roles if old else None
-        new_roles = new.user_roles if new else None
-        if old is not None and new is not None and old_roles == new_roles:
-            continue
-        yield AccessChange(
-            *place_of(old, new),
-            access(old) if old else None,
-            access(new) if new else None,
-            added=tuple(sorted((new_roles or frozenset()) - (old_roles or frozenset()))),
-            removed=tuple(sorted((old_roles or frozenset()) - (new_roles or frozenset()))),
-        )
+        change = access_change(old, new)
+        if change is not None:
+            yield change
+
+
+def access_change(old: Deployment | None, new: Deployment | None) -> AccessChange | None:
+    """The change of one deployment's access; None where its list of roles is the same."""
+    old_roles = old.user_roles if old else None
+    new_roles = new.user_roles if new else None
+    if old is not None and new is not None and old_roles == new_roles:
+        return None
+    return AccessChange(
+        *place_of(old, new),
+        access(old) if old else None,
+        access(new) if new else None,
+        added=tuple(sorted((new_roles or frozenset()) - (old_roles or frozenset()))),
+        removed=tuple(sorted((old_roles or frozenset()) - (new_roles or frozenset()))),
+    )
 
 
 def _limit_changes(before: Settings, after: Settings) -> Iterator[LimitChange]:

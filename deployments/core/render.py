@@ -42,25 +42,31 @@ def with_key(text: str, key: str, value: str | None) -> str:
     if start >= 0 and text[start + len(mark)] in ",\n":
         head, tail = text[:start], text[start + len(mark) :]
         if value is not None:
-            return f"{head}{mark[:-4]}{_indented(value, 2)}{tail}"
+            return f"{head}{mark[:-4]}{indented(value)}{tail}"
         if head.endswith(","):
             return head[:-1] + tail
         return head + tail[1:] if tail.startswith(",") else "{}"
     if value is None:
         return text
     head = "{" if text == "{}" else f"{text[: -len(_STORED + '}')]},"
-    return f"{head}{mark[:-4]}{_indented(value, 2)}{_STORED}}}"
+    return f"{head}{mark[:-4]}{indented(value)}{_STORED}}}"
 
 
 def fragment_of(items: Iterable[tuple[str, str]]) -> str:
-    """The text of an object (as `fragment` gives it) of keys and texts of values."""
-    inner = ",".join([f"{_STORED}  {quote(key)}: {_indented(value, 2)}" for key, value in items])
-    return f"{{{inner}{_STORED}}}" if inner else "{}"
+    """The text of an object (as `fragment` gives it) of quoted keys and texts of values."""
+    inner = f",{_STORED}  ".join([f"{key}: {value}" for key, value in items])
+    return f"{{{_STORED}  {inner}{_STORED}}}" if inner else "{}"
 
 
-def _indented(text: str, spaces: int) -> str:
-    """A text of several lines, indented further. Texts of JSON hold no line breaks of their own."""
-    return text.replace("\n", "\n" + " " * spaces) if "\n" in text else text
+def fragment_of_list(items: Iterable[str]) -> str:
+    """The text of a list (as `fragment` gives it) of quoted texts."""
+    inner = f",{_STORED}  ".join(items)
+    return f"[{_STORED}  {inner}{_STORED}]" if inner else "[]"
+
+
+def indented(text: str) -> str:
+    """A text of `fragment` as it stands one level deeper. Texts of JSON hold no line breaks of their own."""
+    return text.replace("\n", "\n  ") if "\n" in text else text
 
 
 def render(document: Mapping[str, Any]) -> str:
@@ -79,7 +85,7 @@ def _write(value: Any, newline: str, parts: list[str]) -> None:
     if isinstance(value, str):
         parts.append(quote(value))
     elif isinstance(value, Fragment):
-        parts.append(_indented(value.text, len(newline) - len(_STORED)))
+        parts.append(value.text if newline == _STORED else value.text.replace("\n", "\n" + newline[len(_STORED) :]))
     elif isinstance(value, Mapping):
         _write_object(value, newline, parts)
     elif isinstance(value, list | tuple):

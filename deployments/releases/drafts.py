@@ -24,7 +24,7 @@ from deployments.document import SECTIONS, Parts, join, split
 from deployments.models import Deployment
 from deployments.releases import acts, reading
 from deployments.releases.models import Release
-from deployments.releases.review import Line, Review, review
+from deployments.releases.review import Line, Review, review, review_edit
 from dialadmin.history.models import Entry
 from roles.models import SyncRun
 
@@ -129,18 +129,11 @@ def of_access(deployment: Deployment, roles: tuple[str, ...] | None) -> Line | N
         index = source.current()
     except source.UnansweredError:
         return None
-    loaded = index.settings
-    section = SECTIONS[deployment.kind][-1]
-    after = replace(
-        loaded,
-        deployments=tuple(
-            replace(one, user_roles=None if roles is None else frozenset(roles))
-            if (one.section, one.name) == (section, deployment.name)
-            else one
-            for one in loaded.deployments
-        ),
-    )
-    return review(loaded, after, index.people).line(section, deployment.name)
+    old = index.find(deployment.name, SECTIONS[deployment.kind][-1])
+    if old is None:
+        return None
+    new = replace(old, user_roles=None if roles is None else frozenset(roles))
+    return review_edit(index.settings, old, new, index.people)
 
 
 def _risks(told: Review) -> list[str]:

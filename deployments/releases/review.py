@@ -7,17 +7,18 @@ on bits answers for everyone, however many people there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypedDict
 
-from deployments.access.index import Population
+from deployments.access.index import Population, union
 from deployments.core.compare import (
     AccessChange,
-    Effect,
     LimitChange,
     Pair,
     Place,
+    access_change,
     compare,
     difference,
     differing,
@@ -113,19 +114,19 @@ class Review:
 
     @cached_property
     def gaining(self) -> int:
-        return _union(line.gains for line in self.lines)
+        return union(line.gains for line in self.lines)
 
     @cached_property
     def losing(self) -> int:
-        return _union(line.loses for line in self.lines)
+        return union(line.loses for line in self.lines)
 
     @cached_property
     def raised(self) -> int:
-        return _union(line.raised for line in self.lines)
+        return union(line.raised for line in self.lines)
 
     @cached_property
     def lowered(self) -> int:
-        return _union(line.lowered for line in self.lines)
+        return union(line.lowered for line in self.lines)
 
     @cached_property
     def keys_gaining(self) -> int:
@@ -166,26 +167,51 @@ def _amount(number: int | None) -> str:
     return "unlimited" if number == UNLIMITED else f"{number:,}"
 
 
-def _union(bits: Iterable[int]) -> int:
-    result = 0
-    for some in bits:
-        result |= some
-    return result
-
-
 def review(before: Settings, after: Settings, people: Population) -> Review:
     """What changes for whom when `after` takes the place of `before`; lines with the most people first."""
-    comparison = compare(before, after)
-    access = {(change.section, change.name): change for change in comparison.access}
+    limits = compare(before, after).limits
     keys = _key_effects(before, after)
     lines: dict[Place, Line] = {}
     for old, new in differing(before, after):
-        place = place_of(old, new)
-        lines[place] = _line(place, access.get(place), _effects_on_people(before, after, old, new, people), keys)
-    for place in keys:  # an API key whose own roles changed is affected where no deployment changed
-        lines.setdefault(place, _line(place, None, (), keys))
+        lines[place_of(old, new)] = _line(before, after, old, new, people, keys)
+    for section, name in keys.keys() - lines.keys():  # an API key whose own roles changed, where nothing else did
+        lines[section, name] = Line(section, name, **_of_keys(keys[section, name]))
     told = (line for line in lines.values() if line.access or line.weight or _has_keys(line))
-    return Review(people.count, tuple(sorted(told, key=lambda line: -line.weight)), comparison.limits)
+    return Review(people.count, tuple(sorted(told, key=lambda line: -line.weight)), limits)
+
+
+def review_edit(settings: Settings, old: Deployment, new: Deployment, people: Population) -> Line | None:
+    """The line of a single edit of the access of one deployment, all else being the same; None: nothing changes.
+
+    The work does not grow with the number of deployments.
+    """
+    line = _line(settings, settings, old, new, people, _key_effects(settings, settings, [(old, new)]))
+    return line if line.access or line.weight or _has_keys(line) else None
+
+
+def gained_and_lost(
+    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: Population
+) -> tuple[int, int] | None:
+    """Who can call a deployment after and could not before, and the other way round, as bits.
+
+    None where a limit may deny somebody, which takes a closer look (`_cells`).
+    """
+    had, has = _callers(before, old, people), _callers(after, new, people)
+    return None if had is None or has is None else (has & ~had, had & ~has)
+
+
+def _callers(settings: Settings, deployment: Deployment | None, people: Population) -> int | None:
+    """Everyone who can call the deployment, where nobody who is let in may be denied; else None."""
+    if deployment is None or deployment.shadowed_by is not None:
+        return 0
+    if deployment.section in settings.rules.enforced:
+        entries = settings.entries.get(deployment.name)
+        if settings.without_limits or (entries and any(min(limit) <= 0 for limit in entries.values())):
+            return None
+    if deployment.user_roles is None:
+        return people.everyone
+    holding = people.holding
+    return union(holding[role] for role in deployment.user_roles if role in holding)
 
 
 def _has_keys(line: Line) -> bool:
@@ -195,24 +221,41 @@ def _has_keys(line: Line) -> bool:
 _KeyEffects = Mapping[Place, Mapping[str, list[str]]]
 
 
-def _line(place: Place, access: AccessChange | None, effects: Iterable[tuple[Effect, int]], keys: _KeyEffects) -> Line:
-    bits = dict.fromkeys(CHANGES, 0)
-    for found, who in effects:
-        for change in _changes(found.kind, found.raised, found.lowered):
-            bits[change] |= who
-    of_keys = keys.get(place, {})
+def _line(
+    before: Settings,
+    after: Settings,
+    old: Deployment | None,
+    new: Deployment | None,
+    people: Population,
+    keys: _KeyEffects,
+) -> Line:
+    place = place_of(old, new)
+    bits = _effects_on_people(before, after, old, new, people)
     return Line(
         *place,
-        access,
+        access_change(old, new),
         gains=bits["gains"],
         loses=bits["loses"],
         raised=bits["raised"],
         lowered=bits["lowered"],
-        keys_gain=tuple(of_keys.get("gains", ())),
-        keys_lose=tuple(of_keys.get("loses", ())),
-        keys_raised=tuple(of_keys.get("raised", ())),
-        keys_lowered=tuple(of_keys.get("lowered", ())),
+        **_of_keys(keys.get(place, {})),
     )
+
+
+class _Keys(TypedDict):
+    keys_gain: tuple[str, ...]
+    keys_lose: tuple[str, ...]
+    keys_raised: tuple[str, ...]
+    keys_lowered: tuple[str, ...]
+
+
+def _of_keys(labels: Mapping[str, list[str]]) -> _Keys:
+    return {
+        "keys_gain": tuple(labels.get("gains", ())),
+        "keys_lose": tuple(labels.get("loses", ())),
+        "keys_raised": tuple(labels.get("raised", ())),
+        "keys_lowered": tuple(labels.get("lowered", ())),
+    }
 
 
 def _changes(kind: str, raised: tuple[str, ...], lowered: tuple[str, ...]) -> Iterator[str]:
@@ -227,19 +270,45 @@ def _changes(kind: str, raised: tuple[str, ...], lowered: tuple[str, ...]) -> It
 
 def _effects_on_people(
     before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: Population
-) -> Iterator[tuple[Effect, int]]:
-    """What changes on one deployment, with the bits of those for whom it does."""
-    for roles, who in _cells(before, after, old, new, people):
+) -> dict[str, int]:
+    """For each of CHANGES the bits of those for whom one deployment changes so."""
+    bits = dict.fromkeys(CHANGES, 0)
+    among = people.everyone
+    quick = gained_and_lost(before, after, old, new, people)
+    if quick is not None:
+        bits["gains"], bits["loses"] = quick
+        among = _whose_limit_may_differ(before, after, old, new, people) & ~(quick[0] | quick[1])
+    for roles, who in _cells(before, after, old, new, people, among):
         found = effect(before, after, old, new, roles)
         if found is not None:
-            yield found, who
+            for change in _changes(found.kind, found.raised, found.lowered):
+                bits[change] |= who
+    return bits
+
+
+def _whose_limit_may_differ(
+    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: Population
+) -> int:
+    """A superset, as bits, of those whose limit on the deployment differs; nobody where no limit is written."""
+    if old is None or new is None:
+        return 0
+    one, other = before.entries.get(old.name), after.entries.get(new.name)
+    enforced = [side.section in rules.rules.enforced for side, rules in ((old, before), (new, after))]
+    if not (one or other) or not any(enforced):
+        return 0
+    if one != other or not all(enforced) or old.user_roles is None or new.user_roles is None:
+        return people.everyone
+    # The limits are the same, so that only the holders of a role that comes or goes can notice anything.
+    return union(people.holding.get(role, 0) for role in old.user_roles ^ new.user_roles)
 
 
 def _cells(
-    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: Population
+    before: Settings, after: Settings, old: Deployment | None, new: Deployment | None, people: Population, among: int
 ) -> Iterator[tuple[frozenset[str], int]]:
-    """All people, parted into those whom the deployment cannot tell apart, with roles that stand for theirs."""
-    cells = [(_NOBODY, people.everyone)]
+    """Some people, parted into those whom the deployment cannot tell apart, with roles that stand for theirs."""
+    if not among:
+        return
+    cells = [(_NOBODY, among)]
     for role, holders in _classes(before, after, old, new, people):
         parted = []
         for roles, who in cells:
@@ -247,9 +316,9 @@ def _cells(
             if inside:
                 parted.append((roles | {role}, inside))
             if inside != who:
-                parted.append((roles, who & ~holders))
+                parted.append((roles, who ^ inside))
         cells = parted
-    return (cell for cell in cells if cell[1])
+    yield from cells
 
 
 def _classes(
@@ -287,9 +356,10 @@ def _standing(settings: Settings, deployment: Deployment | None, role: str) -> o
     )
 
 
-def _key_effects(before: Settings, after: Settings) -> _KeyEffects:
-    """Place of a deployment -> change -> labels of the API keys for which it changes."""
-    everywhere, changed = list(pairs(before, after)), list(differing(before, after))
+def _key_effects(before: Settings, after: Settings, only: Sequence[Pair] = ()) -> _KeyEffects:
+    """Place of a deployment -> change -> labels of the API keys for which it changes; `only` where, if given."""
+    everywhere = only or list(pairs(before, after))
+    changed = only or list(differing(before, after))
     found: dict[Place, dict[str, list[str]]] = {}
     known: dict[object, list[tuple[Place, tuple[str, ...]]]] = {}
     for number, secret in enumerate(dict.fromkeys([*before.keys, *after.keys])):

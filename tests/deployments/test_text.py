@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deployments import actions, draft, exports
 from deployments.core.load import load
 from deployments.core.merge import merge
-from deployments.core.render import Fragment, fragment, fragment_of, render, with_key
+from deployments.core.render import Fragment, fragment, fragment_of, fragment_of_list, indented, quote, render, with_key
 from deployments.core.text import SettingsError, parse
 from deployments.core.versions import Version
 from tests.core.test_properties import documents, values
@@ -126,4 +126,6 @@ def test_fragments_stand_for_their_values_at_every_depth(document: dict[str, Any
 
     for depth in range(1, 4):
         assert render(cut(document, depth)) == render(document)
-    assert fragment_of([(key, fragment(item)) for key, item in document.items()]) == fragment(document)
+    items = [(quote(key), indented(fragment(item))) for key, item in document.items()]
+    assert fragment_of(items) == fragment(document)
+    assert fragment_of_list([key for key, _ in items]) == fragment(list(document))

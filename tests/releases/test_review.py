@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from deployments.access.index import Population
 from deployments.core.compare import difference, reach
 from deployments.core.load import Settings, load
 from deployments.core.versions import CURRENT, DEFAULT, Version
-from deployments.releases.review import CHANGES, Review, review
+from deployments.releases.review import CHANGES, Review, review, review_edit
 
 ROLES = ("default", "a", "b", "c", "d")
 
@@ -121,7 +122,8 @@ def test_bits_say_what_the_rules_say_of_each_person(seed: int, version: Version)
     before, after = settings(document(), version), settings(document(), version)
     letters = {"default": "*"}
     held = [chance.sample(ROLES, chance.randint(0, 4)) for _ in range(40)]
-    result = review(before, after, people(*("".join(letters.get(r, r) for r in roles) for roles in held)))
+    population = people(*("".join(letters.get(r, r) for r in roles) for roles in held))
+    result = review(before, after, population)
     lines = told(result)
     sides = [{d.name: d for d in side.deployments} for side in (before, after)]
     for name in sides[0].keys() | sides[1].keys():
@@ -135,3 +137,9 @@ def test_bits_say_what_the_rules_say_of_each_person(seed: int, version: Version)
                 for kind in (kind for kind, said in kinds.items() if said):
                     wanted.setdefault(kind, []).append(number)
         assert lines.get(name, {}) == wanted
+    for name, old in sides[0].items():
+        if name in sides[1]:
+            new = replace(old, user_roles=sides[1][name].user_roles)
+            edited = replace(before, deployments=tuple(new if d is old else d for d in before.deployments))
+            whole = review(before, edited, population).line(old.section, name)
+            assert review_edit(before, old, new, population) == whole
