@@ -9,6 +9,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from dialadmin import charts
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.models import Entry
@@ -79,5 +80,17 @@ def gallery(request: StaffRequest) -> HttpResponse:
         }
         for theme in ("light", "dark")
     ]
-    context = {"themes": themes, "states": list(BADGES), "entries": _entries(), "moment": WHEN}
+    bars = [charts.Bar("gpt-4o", 1200, "1,200 people", "#main"), charts.Bar("o1-preview", 40, "40 people")]
+    parts = [charts.Part("through a role", 12, "part-role"), charts.Part("open to everyone", 3, "part-open")]
+    parts += [charts.Part("denied or failing", 1, "part-denied"), charts.Part("not reached", 20, "part-none")]
+    points = [("release 1", 120), ("release 2", 340), ("release 3", 280)]
+    drawn = {
+        "bars": {"title": "People per deployment", "text": "How many it lists.", "bars": bars, "most": 1200, "more": 7},
+        "parts": parts,
+        "whole": charts.whole(parts, "What analysts reaches"),
+        "points": points,
+        "line": charts.steps(points, "Access"),
+        "flow": charts.flow("Grace Hopper", [("analysts", "gpt-4o"), ("legal", "gpt-4o"), ("legal", "o1")], "Flow"),
+    }
+    context = {"drawn": drawn, "themes": themes, "states": list(BADGES), "entries": _entries(), "moment": WHEN}
     return render(request, "gallery/page.html", context)

@@ -58,6 +58,7 @@ MENU: tuple[tuple[str, tuple[Page, ...]], ...] = (
 
 # Pages that the search finds besides those of the menu.
 FOUND: tuple[Page, ...] = (
+    Page("Pictures", "access:pictures"),
     Page("New deployment", "deployments:create", Permission.EDIT),
     Page("New role", "roles:create", Permission.EDIT),
     Page("My account", "accounts:me"),
@@ -74,6 +75,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "deployments:list": ("models", "applications", "addons", "assistants", "catalogue"),
     "deployments:create": ("create deployment", "add model", "new model"),
     "deployments:keys": ("projects", "programs"),
+    "access:pictures": ("charts", "statistics", "tokens per day", "graphs"),
     "deployments:checks": ("findings", "validate", "errors", "warnings", "problems"),
     "deployments:import": ("upload", "import settings", "merge"),
     "deployments:export": ("download", "export settings", "target version", "core version"),

@@ -262,6 +262,21 @@ class Index:
                 found[number] = answer
         return ((number, answer) for number, answer in enumerate(found) if answer is not None)
 
+    def granted(self, deployment: Deployment, window: str) -> tuple[int, int]:
+        """What the people of a deployment may use in a window if all use theirs, and how many have no limit there."""
+        tokens = unlimited = 0
+        relevant = self.relevant[self._numbers[deployment.section, deployment.name]]
+        for roles, people in self.classes(relevant, self.listed(deployment)):
+            answer = self.answer(deployment, roles)
+            if answer is None or not answer.reaches:
+                continue
+            limit = answer.limit.get(window) if answer.state == "limited" else None
+            if limit is None:
+                unlimited += people.bit_count()
+            else:
+                tokens += limit * people.bit_count()
+        return tokens, unlimited
+
     # --- deployments of somebody ---------------------------------------------------------------------------
 
     def answer(self, deployment: Deployment, roles: AbstractSet[str]) -> Answer | None:

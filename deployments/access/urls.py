@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from deployments.access.views import downloads, questions, reviews, why
+from deployments.access.views import downloads, pictures, questions, reviews, why
 
 app_name = "access"
 
@@ -16,6 +16,11 @@ the_questions = [
     path("nothing/", questions.nothing, name="nothing"),
     path("loose-ends/", questions.loose_ends, name="loose-ends"),
     path("compare/", questions.compare, name="compare"),
+]
+
+in_pictures = [
+    path("pictures/", pictures.overview, name="pictures"),
+    path("pictures/<int:pk>/", pictures.of_deployment, name="pictures-of"),
 ]
 
 answers = [
@@ -40,4 +45,4 @@ access_reviews = [
     path("reviews/<int:pk>/removals/apply/", reviews.apply, name="review-apply"),
 ]
 
-urlpatterns: list[URLPattern] = [*the_questions, *answers, *explanations, *access_reviews]
+urlpatterns: list[URLPattern] = [*the_questions, *in_pictures, *answers, *explanations, *access_reviews]

@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from dialadmin import charts
 from dialadmin.listing import Listing
 from dialadmin.secrets import MASK
 
@@ -162,6 +163,12 @@ def column_headers(listing: Listing[Any]) -> SafeString:
 def masked() -> SafeString:
     """What stands where a secret is."""
     return format_html('<span class="secret" title="A secret; only the export carries it">{}</span>', MASK)
+
+
+@register.simple_tag
+def draw_bar(item: charts.Bar, most: float) -> SafeString | str:
+    """The bar of one line of a chart; nothing where it has words alone."""
+    return charts.bar(item.value, most) if item.value is not None else ""
 
 
 @register.simple_tag

@@ -104,7 +104,7 @@ def test_a_new_secret_is_masked_from_the_preview_on_and_never_in_history(editor:
     assert document()["models"]["gpt-4o"]["upstreams"][0]["key"] == "brand-new-secret"
     noted = Entry.objects.filter(act="deployment.entry-changed").latest("pk")
     assert "secret" not in json.dumps([noted.before, noted.after])
-    assert noted.after == {"upstreams": noted.after["upstreams"]}
+    assert list(noted.after or {}) == ["upstreams"]
 
 
 @pytest.mark.parametrize(

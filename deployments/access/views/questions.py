@@ -12,11 +12,13 @@ from django.views.decorators.http import require_GET
 
 from deployments.access.index import KINDS, Answer, Index, differences, union
 from deployments.access.views.paging import ROWS, Asked, Pages, Said, asked, only_matching, page_of, roles_of
+from deployments.access.views.pictures import flow_of, parts_of
 from deployments.access.why import LABELS
 from deployments.core.access import access
 from deployments.core.compare import compare as compare_settings
 from deployments.core.load import UNLIMITED, Deployment, Settings
 from deployments.models import Deployment as Row
+from dialadmin import charts
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from roles.models import Role, User
@@ -146,10 +148,13 @@ def _reached(request: StaffRequest, question: Asked, roles: list[str], *, gone: 
     index = question.index
     answers: list[Answer] = list(index.answers(frozenset(roles))) if index is not None and not gone else []
     pages: Pages[Answer] = Pages(request, len(answers))
+    hidden = len(index.deployments) - len(answers) if index is not None else 0
+    parts = parts_of(answers, hidden)
     return _answered(
         request, "access/reached.html", question,
-        roles=roles, gone=gone, listing=pages, rows=[Said.of(answer) for answer in pages.of(answers)],
-        hidden=len(index.deployments) - len(answers) if index is not None else 0, **more,
+        roles=roles, gone=gone, listing=pages, rows=[Said.of(answer) for answer in pages.of(answers)], hidden=hidden,
+        parts=parts, whole=charts.whole(parts, f"What {more['subject']} reaches"),
+        flow=flow_of(more["subject"], answers) if more["kind"] != "role" else "", **more,
     )  # fmt: skip
 
 
