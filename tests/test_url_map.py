@@ -105,6 +105,7 @@ LISTED: dict[str, Permission | None] = {
     "history:list": READ,
     "api:release-latest": None,  # by token: below
     "api:release": None,
+    "api:audit": None,
 }
 POST_ONLY = {
     "access:review-decide",

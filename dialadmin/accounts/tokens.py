@@ -60,7 +60,9 @@ def bearer(
             request.token = found
             response = view(request, *args, **kwargs)
             if response.status_code in (200, 304):
-                actions.token_used(token=found, what=request.path, delivered=response.status_code == 200)
+                actions.token_used(
+                    token=found, what=request.get_full_path()[:500], delivered=response.status_code == 200
+                )
             return response
 
         guarded.scope = scope  # type: ignore[attr-defined]  # read by the test of the URL map

@@ -19,7 +19,7 @@ from dialadmin.accounts.models import ApiToken, Staff
 from dialadmin.accounts.permissions import Scope
 from dialadmin.history.models import Entry
 from tests.conftest import HttpsClient
-from tests.deployments.factories import TESTER, deployment, make_draft
+from tests.deployments.factories import TESTER, deployment, make_draft, make_user
 from tests.releases.test_release import release
 
 pytestmark = pytest.mark.django_db
@@ -158,3 +158,40 @@ def test_a_token_needs_a_name_and_a_scope(client_of: Callable[[Staff], Client], 
     assert response.status_code == 400
     assert "Choose at least one thing that it may do." in response.content.decode()
     assert not ApiToken.objects.exists()
+
+
+AUDIT = "/api/v1/audit/access"
+
+
+def test_the_people_of_a_deployment_by_token() -> None:
+    make_draft()
+    make_user("grace", "analysts")
+    auditor = client(make_token(Scope.READ_AUDIT))
+    response = auditor.get(AUDIT, {"deployment": "gpt-4o"})
+    text = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
+    assert "grace" in json.dumps(json.loads(text))
+    csv = auditor.get(AUDIT, {"deployment": "gpt-4o", "format": "csv"})
+    assert "grace" in b"".join(csv.streaming_content).decode()  # type: ignore[attr-defined]
+    assert uses()[1] == f"fetched {AUDIT}?deployment=gpt-4o"
+    assert client(make_token(Scope.READ_RELEASE)).get(AUDIT).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ({"deploiment": "gpt-4o"}, 400, "There is no parameter deploiment."),
+        ({"deployment": "gpt-4"}, 404, "gpt-4o"),
+        ({"user": "a", "role": "b"}, 400, "More than one"),
+        ({"at": "yesterday"}, 400, "no time"),
+        ({"at": "2999-01-01"}, 400, "still to come"),
+        ({"format": "xml"}, 400, "no such format"),
+        ({"question": "why"}, 400, "no such question"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_says_why(query: dict[str, str], status: int, told: str) -> None:
+    make_draft()
+    response = client(make_token(Scope.READ_AUDIT)).get(AUDIT, query)
+    assert (response.status_code, set(response.json())) == (status, {"error", "mend"})
+    assert told in response.json()["error"]
+    assert not uses()
