@@ -113,8 +113,8 @@ class Population:
 
     @cached_property
     def roles(self) -> Sequence[str]:
-        """The roles that somebody may hold, in the order that `role_sets` counts them by."""
-        return list(self.holding)
+        """The roles that somebody may hold, by name: the order that `role_sets` counts them by."""
+        return sorted(self.holding)
 
     @cached_property
     def role_sets(self) -> tuple[Sequence[tuple[int, ...]], Sequence[int]]:
@@ -171,7 +171,7 @@ class Index:
         self.people = people
         self.notes = dict(notes or {})
         self.deployments: tuple[Deployment, ...] = settings.deployments
-        self._answers: list[dict[frozenset[str], Answer | None]] = [{} for _ in self.deployments]
+        self._answers: dict[tuple[int, frozenset[str]], Answer | None] = {}
 
     # --- deployments ------------------------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class Index:
         return union(
             people
             for roles, people in self.classes(counting_roles(self.settings, deployment), bits)
-            if (answer := self.answer(deployment, roles | self._one_via(deployment, people))) and answer.reaches
+            if (answer := self._answer(deployment, roles | self._one_via(deployment, people))) and answer.reaches
         )
 
     def _may_deny(self, deployment: Deployment) -> bool:
@@ -282,19 +282,21 @@ class Index:
     def answer(self, deployment: Deployment, roles: AbstractSet[str]) -> Answer | None:
         """How somebody with these roles reaches the deployment; None when it does not list them."""
         number = self._numbers[deployment.section, deployment.name]
-        relevant = self.relevant[number].intersection(roles)
-        known = self._answers[number]
-        if relevant not in known:
+        key = (number, self.relevant[number].intersection(roles))
+        known = self._answers
+        if key not in known:
             if len(known) > _KEPT:
                 known.clear()
-            known[relevant] = self._answer(deployment, relevant)
-        return known[relevant]
+            known[key] = self._answer(deployment, key[1])
+        return known[key]
 
     @cached_property
     def relevant(self) -> list[frozenset[str]]:
         """For each deployment the only roles that its answer can depend on."""
+        enforced = self.settings.rules.enforced
         return [
-            counting_roles(self.settings, item) | (_NOBODY if item.user_roles is None else item.user_roles)
+            (item.user_roles or _NOBODY)
+            | (counting_roles(self.settings, item) if item.section in enforced else _NOBODY)
             for item in self.deployments
         ]
 
@@ -372,7 +374,7 @@ class Index:
         return [(role, bits) for role, bits in sorted(self.people.holding.items()) if bits and role not in useful]
 
 
-_KEPT = 20_000  # answers of one deployment that are remembered
+_KEPT = 30_000  # answers that are remembered
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from deployments.access.index import Answer, Index, iterate
-from deployments.core.load import WINDOWS
+from deployments.access.index import Answer, Index, State, iterate
+from deployments.core.load import UNLIMITED, WINDOWS, Limit
 from dialadmin.spreadsheet import cell
 
 MARK = b"\x00"  # stands for the subject; no name holds it
@@ -30,74 +29,67 @@ COLUMNS = (
     "deployment",
     "access",  # open or restricted
     "via",  # the roles that let in, joined by |; empty when open
+    *(column for window in WINDOWS for column in (window, f"{window}_from")),  # empty: unlimited; the role behind it
     "state",  # unlimited, limited, denied (by a limit), failed (500), shadowed (the name leads elsewhere)
-    *WINDOWS,  # numbers; empty is unlimited
-    "limit_from",  # the role behind the limit, or window=role where they differ, joined by |
 )
 
 
 @dataclass(frozen=True)
 class Form:
-    """How rows are written.
+    """How rows are written: those of answers in pieces, which are put together anew for each set of roles.
 
-    `row` gives the bytes of an answer with MARK for the subject, `subject` what takes its place, `cells` the
-    bytes of a row of any other table with these columns.
+    `begin` has MARK where the subject belongs, `window` a number (None: unlimited) and the role it comes from,
+    `end` the state. `subject` takes the place of MARK. `cells` writes a row of any other table with these columns.
     """
 
     name: str
     content_type: str
     head: Callable[[Mapping[str, str], Sequence[str]], bytes]
-    row: Callable[[Answer], bytes]
-    cells: Callable[[Sequence[str], Sequence[object]], bytes]
+    begin: Callable[[Answer], bytes]
+    window: Callable[[str, int | None, str], bytes]
+    end: Callable[[State], bytes]
     subject: Callable[[str, str], bytes]
+    cells: Callable[[Sequence[str], Sequence[object]], bytes]
     foot: Callable[[Mapping[str, str], int, str], bytes]
     first: int = 0  # bytes that the very first row goes without: what stands between two rows
 
+    def row(self, answer: Answer) -> bytes:
+        """The row of an answer, with MARK for the subject."""
+        windows = [
+            self.window(window, answer.limit[window], answer.given[window][0])
+            if window in answer.limit
+            else self.window(window, None, "")
+            for window in WINDOWS
+        ]
+        return b"".join((self.begin(answer), *windows, self.end(answer.state)))
 
-def _line(cells: Iterable[object]) -> str:
+
+def _line(cells: Iterable[object]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow([cell(value) for value in cells])
-    return text.getvalue()
+    return text.getvalue().replace("\x00", "").encode()
 
 
-def _csv_row(answer: Answer) -> bytes:
-    cells = (
-        answer.kind,
-        answer.deployment.name,
-        answer.access,
-        "|".join(answer.via),
-        answer.state,
-        *(answer.limit.get(window) for window in WINDOWS),
-        limit_from(answer),
-    )
-    return MARK + b"," + _line(cells).replace("\x00", "").encode()
-
-
-def limit_from(answer: Answer) -> str:
-    """Where the limit comes from, in one cell."""
-    sources = list(answer.given.values())
-    if all(some == sources[0] for some in sources):
-        return "|".join(sources[0]) if sources else ""
-    return "|".join(f"{window}={role}" for window, roles in answer.given.items() for role in roles)
+def _inner(*cells: object) -> bytes:
+    """Cells that follow others in their line."""
+    return _line(("", *cells)).removesuffix(b"\n")
 
 
 def _csv_foot(about: Mapping[str, str], rows: int, digest: str) -> bytes:
     """Comments, so that a file that was cut off is told from a whole one."""
     stamps = {**about, "rows": str(rows), "sha256 of the lines above": digest}
-    return "".join(f"# {name}: {_one_line(value)}\n" for name, value in stamps.items()).encode()
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return "".join(f"# {name}: {' '.join(value.split())}\n" for name, value in stamps.items()).encode()
 
 
 CSV = Form(
     name="csv",
     content_type="text/csv; charset=utf-8",
-    head=lambda about, columns: _line(columns).encode(),
-    row=_csv_row,
-    cells=lambda columns, row: _line(row).encode(),
-    subject=lambda kind, name: _line((kind, name)).rstrip("\n").replace("\x00", "").encode(),
+    head=lambda about, columns: _line(columns),
+    begin=lambda answer: MARK + _inner(answer.kind, answer.deployment.name, answer.access, "|".join(answer.via)),
+    window=lambda window, number, role: b",," if number is None else _inner(number, role),
+    end=lambda state: f",{state}\n".encode(),
+    subject=lambda kind, name: _line((kind, name)).removesuffix(b"\n"),
+    cells=lambda columns, row: _line(row),
     foot=_csv_foot,
 )
 
@@ -106,26 +98,31 @@ def _dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def as_dict(answer: Answer) -> dict[str, Any]:
-    """An answer as plain values, in the words of the columns."""
-    return {
-        "kind": answer.kind,
-        "deployment": answer.deployment.name,
-        "access": answer.access,
-        "via": list(answer.via),
-        "state": answer.state,
-        "limit": dict(answer.limit),
-        "limit_from": {window: list(roles) for window, roles in answer.given.items()},
-    }
+def _fields(values: Mapping[str, object]) -> bytes:
+    """Fields of a JSON object, each with the comma behind it; its end is the state."""
+    return "".join(f"{_dumps(name)}: {_dumps(value)}, " for name, value in values.items()).encode()
 
 
 JSON = Form(
     name="json",
     content_type="application/json",
     head=lambda about, columns: f'{{"about": {_dumps(dict(about))}, "rows": ['.encode(),
-    row=lambda answer: b",\n{" + MARK + b", " + _dumps(as_dict(answer))[1:].encode(),
+    begin=lambda answer: (
+        b",\n{"
+        + MARK
+        + _fields(
+            {
+                "kind": answer.kind,
+                "deployment": answer.deployment.name,
+                "access": answer.access,
+                "via": list(answer.via),
+            }
+        )
+    ),
+    window=lambda window, number, role: _fields({window: number, f"{window}_from": None if number is None else role}),
+    end=lambda state: f'"state": "{state}"}}'.encode(),
+    subject=lambda kind, name: _fields({"subject_kind": kind, "subject": name}),
     cells=lambda columns, row: b",\n" + _dumps(dict(zip(columns, row, strict=True))).encode(),
-    subject=lambda kind, name: f'"subject_kind": {_dumps(kind)}, "subject": {_dumps(name)}'.encode(),
     foot=lambda about, rows, digest: f'\n], "count": {rows}, "sha256": "{digest}"}}\n'.encode(),
     first=1,
 )
@@ -142,20 +139,22 @@ def write(
     The digest in the foot is the sha256 of everything before it.
     """
     digest = hashlib.sha256()
-    waiting = [form.head(about, columns)]
     size = rows = 0
-    sent = False
+    waiting: list[bytes] = []
+    head = form.head(about, columns)
+    digest.update(head)
+    yield head  # at once: somebody waits for it
     for block, number in blocks:
         if not number:
             continue
-        waiting.append(block[form.first :] if not rows else block)
+        waiting.append(block if rows else block[form.first :])
         rows += number
         size += len(block)
-        if size >= CHUNK or not sent:  # the first row goes out at once: somebody waits for it
+        if size >= CHUNK:
             chunk = b"".join(waiting)
             digest.update(chunk)
             yield chunk
-            waiting, size, sent = [], 0, True
+            waiting, size = [], 0
     chunk = b"".join(waiting)
     digest.update(chunk)
     yield chunk + form.foot(about, rows, digest.hexdigest())
@@ -184,14 +183,14 @@ def of_deployment(index: Index, form: Form, name: str, section: str = "") -> Ite
 
 def everything(index: Index, form: Form) -> Iterator[tuple[bytes, int]]:
     """Every row there is: each person with all deployments that list them, then each API key."""
-    ends = _Ends(index, form)
+    of_set = _plain(index, form) if index.settings.without_limits else _Assembly(index, form).of_set
     sets, of_person = index.people.role_sets
     kept: dict[int, tuple[bytes, int]] = {}
     size = 0
     for name, number in zip(index.people.names, of_person, strict=True):
         found = kept.get(number)
         if found is None:
-            found = ends.of_set(sets[number])
+            found = of_set(sets[number])
             size += len(found[0])
             if size > _KEPT:
                 kept.clear()
@@ -203,31 +202,57 @@ def everything(index: Index, form: Form) -> Iterator[tuple[bytes, int]]:
         yield block(form, "key", label, index.answers(frozenset(key.roles)))
 
 
-class _Ends:
-    """The row ends, and how they are put together for a set of roles."""
+def _plain(index: Index, form: Form) -> Callable[[tuple[int, ...]], tuple[bytes, int]]:
+    """The rows of a set of roles, answer by answer: the way of settings in which some roles fail every call."""
+
+    def of_set(places: tuple[int, ...]) -> tuple[bytes, int]:
+        rows = [form.row(answer) for answer in index.answers(frozenset([index.people.roles[n] for n in places]))]
+        return b"".join(rows), len(rows)
+
+    return of_set
+
+
+_Entry = Sequence[tuple[int, bytes]]  # per window that any limit uses: the number, and its piece of the row
+
+
+class _Assembly:
+    """The rows of a set of roles, put together from pieces that are written once.
+
+    A deployment that one role of somebody opens and limits has a row that depends on that role alone: those rows
+    are ready, a block for each role. Where several roles have a say, the largest number of each window wins
+    (core-semantics 3.1), and its piece with it; of equals the first role by name.
+    """
 
     def __init__(self, index: Index, form: Form) -> None:
         self.index = index
         self.form = form
+        self.used = [
+            at
+            for at in range(len(WINDOWS))
+            if any(limit[at] != UNLIMITED for limits in index.settings.limits.values() for limit in limits.values())
+        ]
+        self.pieces: dict[tuple[Limit, str], _Entry] = {}
+        self.lead = self._unused(0, self.used[0] if self.used else len(WINDOWS))
         roles = index.people.roles
         self.opened = [index.opened_by.get(role, 0) for role in roles]
-        # What a role opens when no other role of the person has a say: one block, and its parts.
-        self.alone = [[(n, self.end(n, (place,))) for n in iterate(bits)] for place, bits in enumerate(self.opened)]
-        self.whole = [b"".join([end for _, end in ends]) for ends in self.alone]
-        # Open deployments: everyone's rows, and which of them a role turns into others.
-        self.open = list(iterate(index.open_bits))
-        self.open_ends = [self.end(n, ()) for n in self.open]
-        self.open_whole = b"".join(self.open_ends)
-        self.turned: list[list[tuple[int, bytes]]] = [
-            [(at, self.end(n, (place,))) for at, n in enumerate(self.open) if role in index.relevant[n]]
-            for place, role in enumerate(roles)
+        self.alone = [
+            [(n, self._one(n, role)) for n in iterate(bits)] for role, bits in zip(roles, self.opened, strict=True)
         ]
-        self.shared: dict[tuple[int, tuple[int, ...]], bytes] = {}
-
-    def end(self, number: int, places: Sequence[int]) -> bytes:
-        roles = self.index.people.roles
-        answer = self.index.answer(self.index.deployments[number], frozenset([roles[place] for place in places]))
-        return b"" if answer is None else self.form.row(answer)
+        self.whole = [b"".join([row for _, row in rows]) for rows in self.alone]
+        self.open = list(iterate(index.open_bits))
+        self.open_rows = [self._one(n, None) for n in self.open]
+        self.open_whole = b"".join(self.open_rows)
+        self.open_begins = [self._begin(n, ()) for n in self.open]
+        # What a role turns of the rows of everyone: which, its numbers, and the row if no other role has a say.
+        self.turned: list[list[tuple[int, _Entry, bytes]]] = [
+            [
+                (at, entry, self._one(n, role))
+                for at, n in enumerate(self.open)
+                if role in index.relevant[n] and (entry := self._entry(n, role)) is not None
+            ]
+            for role in roles
+        ]
+        self.ends = {state: form.end(state) for state in ("denied", "limited", "unlimited")}
 
     def of_set(self, places: tuple[int, ...]) -> tuple[bytes, int]:
         """All rows of somebody with these roles, and how many."""
@@ -240,40 +265,87 @@ class _Ends:
         parts = self._open(places)
         for place in places:
             if opened[place] & twice:
-                parts += [end for number, end in self.alone[place] if not twice >> number & 1]
+                parts += [row for number, row in self.alone[place] if not twice >> number & 1]
             else:
                 parts.append(self.whole[place])
-        if twice:
-            parts += [self._shared(n, tuple([p for p in places if opened[p] >> n & 1])) for n in iterate(twice)]
+        roles = self.index.people.roles
+        for number in iterate(twice):
+            parts.append(self._several(number, [roles[place] for place in places if opened[place] >> number & 1]))
         return b"".join(parts), len(self.open) + seen.bit_count()
 
     def _open(self, places: tuple[int, ...]) -> list[bytes]:
-        turned: dict[int, bytes] = {}
-        several: set[int] = set()
+        """The rows of what is open to everyone, turned by the limits of these roles."""
+        once: dict[int, _Entry] = {}
+        several: dict[int, _Entry] = {}
+        rows = self.open_rows.copy()
         for place in places:
-            for at, end in self.turned[place]:
-                if at in turned:
-                    several.add(at)
-                turned[at] = end
-        if not turned:
+            for at, entry, row in self.turned[place]:
+                if at in several:
+                    several[at] = _larger(several[at], entry)
+                elif at in once:
+                    several[at] = _larger(once[at], entry)
+                else:
+                    once[at] = entry
+                    rows[at] = row
+        if not once:
             return [self.open_whole]
-        ends = self.open_ends.copy()
-        for at, end in turned.items():
-            ends[at] = end
-        relevant, roles = self.index.relevant, self.index.people.roles
-        for at in several:
-            number = self.open[at]
-            ends[at] = self._shared(number, tuple([p for p in places if roles[p] in relevant[number]]))
-        return ends
+        for at, entry in several.items():
+            rows[at] = self._put(self.open_begins[at], entry)
+        return rows
 
-    def _shared(self, number: int, places: tuple[int, ...]) -> bytes:
-        key = (number, places)
-        found = self.shared.get(key)
-        if found is None:
-            if len(self.shared) > _SHARED:
-                self.shared.clear()
-            found = self.shared[key] = self.end(number, places)
-        return found
+    def _several(self, number: int, roles: Sequence[str]) -> bytes:
+        """The row of a restricted deployment that several roles open; `roles` in alphabetical order."""
+        winner: _Entry | None = None
+        for role in roles:
+            entry = self._entry(number, role)
+            if entry is not None:
+                winner = entry if winner is None else _larger(winner, entry)
+        if winner is None:
+            answer = self.index.answer(self.index.deployments[number], frozenset(roles))
+            return b"" if answer is None else self.form.row(answer)
+        return self._put(self._begin(number, tuple(roles)), winner)
+
+    def _one(self, number: int, role: str | None) -> bytes:
+        roles = frozenset[str]() if role is None else frozenset((role,))
+        answer = self.index.answer(self.index.deployments[number], roles)
+        return b"" if answer is None else self.form.row(answer)
+
+    def _begin(self, number: int, via: tuple[str, ...]) -> bytes:
+        return self.form.begin(Answer(self.index.deployments[number], via, "limited")) + self.lead
+
+    def _put(self, begin: bytes, entry: _Entry) -> bytes:
+        smallest = min(entry)[0] if entry else UNLIMITED
+        state = "denied" if smallest <= 0 else "limited" if smallest < UNLIMITED else "unlimited"
+        return b"".join([begin, *[piece for _, piece in entry], self.ends[state]])
+
+    def _entry(self, number: int, role: str) -> _Entry | None:
+        """The numbers of a role on a deployment that enforces limits, each with its piece of a row."""
+        deployment = self.index.deployments[number]
+        if deployment.shadowed_by is not None or deployment.section not in self.index.settings.rules.enforced:
+            return None
+        limit = self.index.settings.limits.get(role, {}).get(deployment.name)
+        return None if limit is None else self._pieces(limit, role)
+
+    def _pieces(self, limit: Limit, role: str) -> _Entry:
+        known = self.pieces.get((limit, role))
+        if known is None:
+            known = self.pieces[limit, role] = self._written(limit, role)
+        return known
+
+    def _written(self, limit: Limit, role: str) -> _Entry:
+        bounds = zip(self.used, (*self.used, len(WINDOWS))[1:], strict=True)
+        return [
+            (limit[at], self.form.window(WINDOWS[at], *_given(limit[at], role)) + self._unused(at + 1, following))
+            for at, following in bounds
+        ]
+
+    def _unused(self, first: int, following: int) -> bytes:
+        return b"".join([self.form.window(window, None, "") for window in WINDOWS[first:following]])
 
 
-_SHARED = 50_000  # row ends of several roles together that are kept
+def _given(number: int, role: str) -> tuple[int | None, str]:
+    return (None, "") if number == UNLIMITED else (number, role)
+
+
+def _larger(one: _Entry, other: _Entry) -> _Entry:
+    return [a if a[0] >= b[0] else b for a, b in zip(one, other, strict=True)]
