@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from django import forms
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from dialadmin import charts
@@ -15,6 +16,7 @@ from dialadmin.accounts.permissions import Permission
 from dialadmin.history.models import Entry
 from dialadmin.listing import Column, Filter, Listing
 from dialadmin.search.find import Answer, Found, Hit
+from dialadmin.status import Status
 from dialadmin.templatetags.ui import BADGES
 
 WHEN = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
@@ -92,5 +94,16 @@ def gallery(request: StaffRequest) -> HttpResponse:
         "line": charts.steps(points, "Access"),
         "flow": charts.flow("Grace Hopper", [("analysts", "gpt-4o"), ("legal", "gpt-4o"), ("legal", "o1")], "Flow"),
     }
-    context = {"drawn": drawn, "themes": themes, "states": list(BADGES), "entries": _entries(), "moment": WHEN}
+    statuses = [
+        Status(read_at=WHEN, sync=7, trouble="failed", release=3, released_at=WHEN, ahead=True),
+        Status(read_at=timezone.now(), sync=8),
+    ]
+    context = {
+        "statuses": statuses,
+        "drawn": drawn,
+        "themes": themes,
+        "states": list(BADGES),
+        "entries": _entries(),
+        "moment": WHEN,
+    }
     return render(request, "gallery/page.html", context)
