@@ -181,10 +181,11 @@ def _access_conflict(request: StaffRequest, deployment: Deployment, title: str, 
     """Yours beside what the deployment's access is now."""
     deployment.refresh_from_db()
     roles = ", ".join(deployment.roles.order_by("name").values_list("name", flat=True))
+    restricted = deployment.access == Deployment.Access.RESTRICTED
     return conflict(
         request,
         title=title,
-        rows=[("Access", wanted, WORDS[deployment.access] + (f": {roles}" if roles else ""))],
+        rows=[("Access", wanted, WORDS[deployment.access] + (f": {roles}" if restricted else ""))],
         now=seen.of_deployment(deployment),
         entries=seen.about_deployment(deployment.pk),
         back=reverse("deployments:detail", args=[deployment.pk]),
