@@ -195,6 +195,29 @@ class TestFile(Contract):
             write(target, NEW)
             assert reader.read() == OLD
 
+    def test_file_and_folder_are_on_the_disk_before_it_is_called_done(
+        self, target: FileTarget, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done: list[str] = []
+        sync, rename = os.fsync, Path.replace
+
+        def synced(descriptor: int) -> None:
+            done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+            sync(descriptor)
+
+        def renamed(path: Path, goal: Path) -> Path:
+            done.append(f"rename to {goal.name}")
+            return rename(path, goal)
+
+        write(target, OLD)
+        monkeypatch.setattr(os, "fsync", synced)
+        monkeypatch.setattr(Path, "replace", renamed)
+        write(target, NEW)
+        assert done == [
+            *("file", "rename to config.json.previous", "folder"),
+            *("file", "rename to config.json", "folder"),
+        ]
+
     def test_what_a_killed_process_left_is_cleared_away(self, target: FileTarget) -> None:
         left = target.path.with_name(f".config.json.x{file_module.UNFINISHED}")
         left.write_bytes(b"half")
