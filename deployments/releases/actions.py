@@ -1,6 +1,8 @@
-"""The only writers of releases."""
+"""The only writers of releases, publications and proofs."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -157,3 +159,71 @@ def forget_person(person: Redaction) -> int:
     """Take an erased person out of releases and publications, as author and in notes. The exported bytes stay."""
     releases = person.rows(Release, "author_id", "author_name", "note")
     return len(releases) + len(person.rows(Publication, "by", "error")) + len(person.rows(Proof, "by", "detail"))
+
+
+# --- Publications and proofs -----------------------------------------------------------------------
+
+ENDS = {
+    Publication.State.PUBLISHED: acts.PUBLISHED,
+    Publication.State.UNCHANGED: acts.PUBLISH_UNCHANGED,
+    Publication.State.FAILED: acts.PUBLISH_FAILED,
+}
+
+
+def start_publication(*, release: Release, target_name: str, process: str, by: Actor) -> Publication:
+    """Say, for every other process to see, that a target is about to be written.
+
+    Raises IntegrityError while another publication to the target is started: the row is the lock.
+    """
+    with transaction.atomic(durable=True):
+        row = Publication.objects.create(number=release.number, target=target_name, by=by.name[:255], process=process)
+        record(acts.PUBLISH_STARTED, by=by, target=target(release), after=_facts(release, target_name))
+        return row
+
+
+def finish_publication(
+    *, publication: Publication, release: Release, state: Publication.State, words: str, by: Actor
+) -> None:
+    """End a started publication, unless another process took it for dead and ended it before."""
+    with transaction.atomic(durable=True):
+        ended = Publication.objects.filter(pk=publication.pk, state=Publication.State.STARTED).update(
+            state=state, error=words, finished_at=timezone.now()
+        )
+        if ended:
+            note = words or f"sha256 {release.digest[:12]}…"
+            record(ENDS[state], by=by, target=target(release), after=_facts(release, publication.target), note=note)
+
+
+def _facts(release: Release, target_name: str) -> dict[str, object]:
+    return {"number": release.number, "to": target_name, "sha256": release.digest}
+
+
+def record_proof(
+    *,
+    place: str,
+    state: str,
+    number: int | None,
+    expected: int | None,
+    detail: str,
+    differences: Sequence[str],
+    by: Actor,
+) -> Proof:
+    """Keep what was found at a place. History gets an entry when it is something else than the last time."""
+    facts = {"state": state, "number": number, "expected": expected}
+    with transaction.atomic():
+        before = Proof.objects.select_for_update().filter(place=place).first()
+        proof, _ = Proof.objects.update_or_create(
+            place=place,
+            defaults={
+                **facts,
+                "detail": detail,
+                "differences": list(differences),
+                "checked_at": timezone.now(),
+                "by": by.name[:255],
+            },
+        )
+        old = {fact: getattr(before, fact) for fact in facts} if before else None
+        if old != facts:
+            note = f"{proof.get_state_display().lower()}. {detail}".rstrip(". ") + "."
+            record(acts.PROVED, by=by, target=Target("target", place, place), before=old, after=facts, note=note)
+        return proof

@@ -1,4 +1,4 @@
-"""Proving what targets hold and what Core runs, and remembering what was found: the only writer of proofs.
+"""Proving what targets hold and what Core runs, and remembering what was found.
 
 Pages show the last proof with its age and never wait for the network; a button and `check_drift` look again.
 """
@@ -8,24 +8,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Max, Q, QuerySet
-from django.utils import timezone
 
 from deployments.core.load import load
 from deployments.core.secrets import MASK, map_secrets
 from deployments.core.versions import Version
 from deployments.document import SECTIONS
-from deployments.releases import acts, comparison, core_client, publishing, reading, targets
+from deployments.releases import actions, comparison, core_client, publishing, reading, targets
 from deployments.releases.comparison import Answer
 from deployments.releases.core_client import LISTINGS, Core, CoreError, CoreRefusesError, NoEndpointError
 from deployments.releases.models import Proof, Publication, PublicationQuerySet, Release
 from deployments.releases.targets.interface import Target, TargetError
-from dialadmin.history.recorder import Actor, record
-from dialadmin.history.recorder import Target as HistoryTarget
+from dialadmin.history.recorder import Actor
 
 State = Proof.State
 EARLIER = 5  # releases before the expected one that Core's answer is compared with
@@ -222,26 +219,7 @@ def _without_secrets(text: str, document: dict[str, Any]) -> str:
 
 
 def _record(place: str, found: Found, by: Actor) -> Proof:
-    """Keep what was found. History gets an entry when it is something else than the last time."""
-    values = {
-        "state": found.state,
-        "number": found.number,
-        "expected": found.expected,
-        "detail": found.detail,
-        "differences": list(found.differences),
-    }
-    with transaction.atomic():
-        before = Proof.objects.select_for_update().filter(place=place).first()
-        proof, _ = Proof.objects.update_or_create(
-            place=place, defaults={**values, "checked_at": timezone.now(), "by": by.name[:255]}
-        )
-        facts = ("state", "number", "expected")
-        old = {fact: getattr(before, fact) for fact in facts} if before else None
-        new = {fact: values[fact] for fact in facts}
-        if old != new:
-            note = f"{proof.get_state_display().lower()}. {found.detail}".rstrip(". ") + "."
-            record(acts.PROVED, by=by, target=HistoryTarget("target", place, place), before=old, after=new, note=note)
-    return proof
+    return actions.record_proof(place=place, **asdict(found), by=by)
 
 
 def told(found: Proof) -> list[str]:

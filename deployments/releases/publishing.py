@@ -1,4 +1,4 @@
-"""The only writer of publications: bringing a release to a target.
+"""Bringing a release to a target.
 
 The row of an attempt is committed before the target is touched, and it is the target, read back, that
 decides how the attempt ended. So a process that is killed in between leaves a started row, the target
@@ -11,15 +11,14 @@ import hashlib
 import logging
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from deployments.releases import acts, process, reading
-from deployments.releases.actions import target as history_target
+from deployments.releases import actions, process, reading
 from deployments.releases.models import Publication, Release
 from deployments.releases.targets.interface import Target, TargetError
-from dialadmin.history.recorder import Actor, record
+from dialadmin.history.recorder import Actor
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +28,6 @@ STALE_AFTER = timedelta(minutes=10)
 SHOWN = 20
 
 State = Publication.State
-ACTS = {State.PUBLISHED: acts.PUBLISHED, State.UNCHANGED: acts.PUBLISH_UNCHANGED, State.FAILED: acts.PUBLISH_FAILED}
 
 
 class AlreadyPublishingError(Exception):
@@ -55,7 +53,7 @@ def publish(*, release: Release, target: Target, by: Actor) -> Publication:
         state, trouble = _outcome(
             target, release.digest, f"It failed unexpectedly ({type(error).__name__}). The log has the details."
         )
-    _finish(row, release, state, trouble, by=by)
+    actions.finish_publication(publication=row, release=release, state=state, words=trouble, by=by)
     row.refresh_from_db()
     return row
 
@@ -74,7 +72,7 @@ def settle(*, target: Target, by: Actor) -> Publication | None:
         state, words = State.PUBLISHED, f"Its process was killed, and {target.where} held the release afterwards."
     else:
         state, words = State.FAILED, f"Its process was killed before {target.where} held the release. Publish it again."
-    _finish(row, release, state, words, by=by)
+    actions.finish_publication(publication=row, release=release, state=state, words=words, by=by)
     return None
 
 
@@ -92,12 +90,7 @@ def is_interrupted(row: Publication) -> bool:
 
 def _start(release: Release, target: Target, by: Actor) -> Publication:
     try:
-        with transaction.atomic(durable=True):
-            row = Publication.objects.create(
-                number=release.number, target=target.name, by=by.name[:255], process=process.identity()
-            )
-            record(acts.PUBLISH_STARTED, by=by, target=history_target(release), after=_facts(release, target.name))
-            return row
+        return actions.start_publication(release=release, target_name=target.name, process=process.identity(), by=by)
     except IntegrityError as error:
         raise AlreadyPublishingError(_in_progress(target)) from error
 
@@ -149,18 +142,3 @@ def _replaced(held: str | None) -> str:
     if held is None or Release.objects.filter(digest=held).exists():
         return ""
     return f"It replaced content that was no release (sha256 {held[:12]}…), which is kept as the version before."
-
-
-def _finish(row: Publication, release: Release, state: State, words: str, *, by: Actor) -> None:
-    """End a started row, unless another process took its own for dead and ended it before."""
-    with transaction.atomic(durable=True):
-        ended = Publication.objects.filter(pk=row.pk, state=State.STARTED).update(
-            state=state, error=words, finished_at=timezone.now()
-        )
-        if ended:
-            note = words or f"sha256 {release.digest[:12]}…"
-            record(ACTS[state], by=by, target=history_target(release), after=_facts(release, row.target), note=note)
-
-
-def _facts(release: Release, name: str) -> dict[str, object]:
-    return {"number": release.number, "to": name, "sha256": release.digest}

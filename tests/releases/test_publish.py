@@ -279,7 +279,7 @@ MOMENTS = {
     "in the middle of the bytes": ("os.fsync", "before", False),
     "before the rename": ("pathlib.Path.replace", "before", False),
     "after the rename": ("pathlib.Path.replace", "after", True),
-    "before the row is finished": ("deployments.releases.publishing._finish", "before", True),
+    "before the row is finished": ("deployments.releases.actions.finish_publication", "before", True),
 }
 KILLED = """
 import importlib, os, signal, sys
