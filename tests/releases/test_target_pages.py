@@ -94,7 +94,9 @@ def test_drift_is_seen_after_a_look_and_not_before(
     assert "models.gpt-4o.userRoles[1]: is &quot;everybody&quot;, released was &quot;engineers&quot;." in page
     assert not any(secret in page for secret in SECRETS)
     assert Proof.objects.get().by == "Edit"
-    assert "Drifted" in text(client, "/")
+    home = text(client, "/")
+    assert "Drifted" in home
+    assert "models.gpt-4o.userRoles[1]: is &quot;everybody&quot;" in home
 
 
 def test_the_home_page_says_how_things_stand_in_one_line(
@@ -176,4 +178,4 @@ def test_queries_do_not_grow_with_targets(
         with CaptureQueriesContext(connection) as queries:
             text(client, "/releases/targets/")
         counts.append(len(queries))
-    assert counts[0] == counts[1] < 10
+    assert counts[0] == counts[1] < 15
