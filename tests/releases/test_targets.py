@@ -364,6 +364,31 @@ class TestSecretsManager(Contract):
             target.read()
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("AccessDenied", "Allow them s3:GetObject and s3:ListBucket on it"),
+        ("ExpiredToken", "not valid (ExpiredToken). Renew them."),
+        ("PermanentRedirect", "it is in another region. Add ?region="),
+        ("SlowDown", "Try again in a minute."),
+        ("KMS.DisabledException", "Enable the KMS key"),
+        ("Strange", "AWS answered Strange."),
+    ],
+)
+def test_each_trouble_of_aws_says_how_to_mend_it(
+    aws: None, own: str, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    target = S3Target("prod", own, "k", region=REGION)
+
+    def refused(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code}}, "GetObject")
+
+    monkeypatch.setattr(target._client, "get_object", refused)
+    with pytest.raises(TargetError) as failed:
+        target.read()
+    assert said in str(failed.value)
+
+
 def parsed(monkeypatch: pytest.MonkeyPatch, text: str) -> list[TargetUrl]:
     monkeypatch.setenv("TARGETS", text)
     result: list[TargetUrl] = environment.read("TARGETS")

@@ -17,6 +17,7 @@ _UNREACHABLE = {
     "ProxyConnectionError", "HTTPClientError",
 }  # fmt: skip
 _THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+_ELSEWHERE = {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _KEY = {"KMS.DisabledException", "KMS.NotFoundException", "DecryptionFailure", "EncryptionFailure"}
 
 
@@ -37,6 +38,8 @@ def failure(target: Target, what: str, error: Exception, *, permission: str) -> 
         why, mend = f"the AWS credentials are not valid ({code}).", "Renew them."
     elif code in _UNREACHABLE:
         why, mend = f"AWS does not answer ({code}).", "Check the region of the target, the network, and try again."
+    elif code in _ELSEWHERE:
+        why, mend = "it is in another region.", "Add ?region=… to its URL in TARGETS."
     elif code in _THROTTLED:
         why, mend = "AWS asks to go slower.", "Try again in a minute."
     elif code in _KEY:
