@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from dialadmin.history.recorder import Actor
@@ -79,15 +79,12 @@ class Command(BaseCommand):
         """Sync, pause, and so on, until told to stop. No failure ends it; each makes the next pause."""
         failures = 0
         while not self._stopping.is_set():
-            close_old_connections()
             try:
                 self._sync(dry_run=False, allow_removals=False)
             except CommandError as error:
                 self._say(str(error))
                 failed = error.returncode == 1
                 failures = failures + 1 if failed and not isinstance(error.__cause__, AlreadyRunningError) else 0
-                if isinstance(error.__cause__, DatabaseError) and not connection.in_atomic_block:
-                    connection.close()
             else:
                 failures = 0
             if not self._stopping.is_set():
@@ -96,7 +93,8 @@ class Command(BaseCommand):
 
     def _pause(self, shorter: float | None, every: timedelta) -> None:
         seconds = (shorter or every.total_seconds()) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
-        connection.close() if not connection.in_atomic_block else None
+        if not connection.in_atomic_block:
+            connection.close()  # it would be idle for minutes, and may be broken; the next statement opens another
         self._say(f"Next sync in {timedelta(seconds=round(seconds))}.")
         self._stopping.wait(seconds)
 
