@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -142,6 +142,29 @@ def detach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str 
             after=_access_of(deployment),
         )
         return True
+
+
+def bulk_change(
+    *, deployments: Iterable[Deployment], verb: str, role_name: str, by: Actor, version: int
+) -> tuple[int, int]:
+    """Attach a role to many deployments, detach it, or close them: all or none; how many changed, and how many not.
+
+    `verb` is one of `bulk.VERBS`. Each changed deployment has its own entry in history, as if it were changed
+    alone. Raises ConflictError when the draft is no longer of `version`, which the preview was made from.
+    """
+    with changing(version):
+        done = skipped = 0
+        for deployment in deployments:
+            if verb == "attach":
+                acted = attach_role(deployment=deployment, role_name=role_name, by=by)
+            elif verb == "detach" and deployment.access != Deployment.Access.OPEN:
+                acted = detach_role(deployment=deployment, role_name=role_name, by=by)
+            else:
+                acted = verb == "close" and deployment.access != Deployment.Access.CLOSED
+                if acted:
+                    set_access(deployment=deployment, access=Deployment.Access.CLOSED, by=by)
+            done, skipped = done + acted, skipped + (not acted)
+        return done, skipped
 
 
 def set_limit(

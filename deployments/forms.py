@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from deployments import bulk
 from deployments.core.versions import SUPPORTED, Version
 from deployments.limits import WINDOWS, parse_amount
 from deployments.models import Deployment
@@ -153,3 +154,19 @@ class VersionForm(forms.Form):
         coerce=Version.parse,
         help_text="The Core that will read the export. It decides which keys may appear.",
     )
+
+
+class BulkForm(forms.Form):
+    """One change of many deployments, as the list sends it, and as its preview sends it on."""
+
+    verb = forms.ChoiceField(choices=list(bulk.VERBS.items()), label="Do")
+    role = forms.CharField(max_length=512, strip=False, required=False, label="Role")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        role = data.get("role", "")
+        if data.get("verb") in bulk.TAKES_ROLE and not role.strip():
+            self.add_error("role", "Name the role.")
+        elif role != role.strip():
+            self.add_error("role", "The name begins or ends with a space, so it would match nobody.")
+        return data

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from deployments.views import access, catalog, entry, settings
+from deployments.views import access, bulk, catalog, entry, settings
 
 app_name = "deployments"
 
 catalogue = [
     path("", catalog.deployment_list, name="list"),
     path("new/", catalog.deployment_create, name="create"),
+    path("bulk/", bulk.change, name="bulk"),
     path("<int:pk>/", catalog.deployment_detail, name="detail"),
     path("<int:pk>/change/", catalog.deployment_change, name="change"),
     path("<int:pk>/delete/", catalog.deployment_delete, name="delete"),

@@ -197,6 +197,11 @@ class Listing(Generic[M]):
         return [(name, value) for name, values in self.params.lists() if name not in gone for value in values]
 
     @property
+    def state_query(self) -> str:
+        """The query string of this state, to come back to it; also to find the same rows again."""
+        return self.query(format=None)
+
+    @property
     def state_of_search(self) -> list[tuple[str, str]]:
         return self.state("q", *(f.param for f in self.filters))
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import Resolver404, resolve
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from tests.browser.conftest import Watched
 from tests.browser.test_main_job import sign_in
@@ -27,7 +27,8 @@ UNLINKED = {
 }
 # Links that download a file or start a sign-in instead of showing a page.
 NO_PAGE = {"accounts:sign-in"}
-ONE_THEME = {"runOnly": ["color-contrast"]}  # what may differ between light and dark
+QUICKLY = {"resultTypes": ["violations"], "preload": False}
+ONE_THEME = {**QUICKLY, "runOnly": ["color-contrast"]}  # what may differ between light and dark
 PASTED = '{"models": {"new-model": {"type": "chat", "endpoint": "http://model"}}}'
 
 
@@ -50,9 +51,9 @@ def judge(watched: Watched) -> list[str]:
     """What is wrong with the page as it stands."""
     page = watched.page
     page.emulate_media(color_scheme="light")
-    violations = Axe().run(page).response["violations"]
-    page.emulate_media(color_scheme="dark")
-    violations += Axe().run(page, options=ONE_THEME).response["violations"]
+    violations = Axe().run(page, options=QUICKLY).response["violations"]
+    page.emulate_media(color_scheme="dark")  # the script is in the page already
+    violations += Axe("0").run(page, options=ONE_THEME).response["violations"]
     wrong = [f"{v['id']}: {[node['html'][:160] for node in v['nodes']]}" for v in violations]
     width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if width:
@@ -81,6 +82,7 @@ def fill(watched: Watched) -> list[str]:
     return [*reviewed, page.url, page.evaluate("path => new URL(path, location).href", somebody)]
 
 
+@pytest.mark.timeout(400)
 def test_every_page_is_accessible_in_both_themes_and_whole_at_320_px(chromium: Browser, dashboard: str) -> None:
     context = chromium.new_context(
         base_url=dashboard,
@@ -101,10 +103,15 @@ def test_every_page_is_accessible_in_both_themes_and_whole_at_320_px(chromium: B
             continue
         seen.add(name)
         watched.complaints.clear()
-        watched.page.goto(address)
+        try:
+            watched.page.goto(address)
+        except Error as error:
+            if "Download is starting" not in str(error):
+                raise
+            continue
         if found := judge(watched):
             wrong[f"{name} ({urlsplit(address).path})"] = found
-        waiting += links(watched.page)
+        waiting += [] if name == "gallery" else links(watched.page)  # its rows are made up
     context.close()
     assert wrong == {}
     assert LISTED.keys() - POST_ONLY - UNLINKED - seen == set()

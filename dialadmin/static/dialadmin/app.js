@@ -3,6 +3,9 @@
   "use strict";
 
   function enhance(root) {
+    root.querySelectorAll("[data-check-all]").forEach(function (box) {
+      box.hidden = false;
+    });
     root.querySelectorAll("[data-copy]").forEach(function (button) {
       button.hidden = false;
     });
@@ -115,6 +118,15 @@
     area.focus();
     area.setSelectionRange(before ? before + 1 : 0, before + 1 + lines[link.dataset.line - 1].length);
     area.scrollTop = area.scrollHeight * (link.dataset.line - 3) / lines.length;
+  });
+
+  // The box in the head of a table ticks all boxes of its column.
+  document.addEventListener("change", function (event) {
+    const all = event.target.closest("[data-check-all]");
+    if (!all) return;
+    all.closest("table").querySelectorAll('input[name="' + all.dataset.checkAll + '"]').forEach(function (box) {
+      box.checked = all.checked;
+    });
   });
 
   // A second click on a form that is on its way does nothing.
