@@ -11,6 +11,7 @@ from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.http.response import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dialadmin.accounts.guards import StaffRequest, require
@@ -254,7 +255,7 @@ def sync_detail(request: StaffRequest, pk: int) -> HttpResponse:
     """One run. While it is running, the page asks for the part that shows how far it is, until it has ended."""
     run = get_object_or_404(SyncRun, pk=pk)
     if request.headers.get("HX-Target") == "sync-progress":
-        response = render(request, "roles/_sync_progress.html", {"run": run, "minutes_left": _minutes_left(run)})
+        response = render(request, "roles/_sync_progress.html", {"run": run, **_waiting(run)})
         if run.state != SyncRun.State.RUNNING:
             response["HX-Refresh"] = "true"
         return response
@@ -289,8 +290,10 @@ def sync_start(request: StaffRequest) -> HttpResponse:
     return redirect("roles:sync", pk=run.pk)
 
 
-def _minutes_left(run: SyncRun) -> int:
-    return -(-(run.progress.get("seconds_left") or 0) // 60)
+def _waiting(run: SyncRun) -> dict[str, Any]:
+    """For whoever waits for a run: how long yet, and whether its process has probably died."""
+    silent = run.state == SyncRun.State.RUNNING and timezone.now() - run.heartbeat_at > sync.STALE_AFTER
+    return {"minutes_left": -(-(run.progress.get("seconds_left") or 0) // 60), "silent": silent}
 
 
 def _sync_page(request: StaffRequest, run: SyncRun, form: AllowRemovalsForm, status: int = 200) -> HttpResponse:
@@ -308,7 +311,7 @@ def _sync_page(request: StaffRequest, run: SyncRun, form: AllowRemovalsForm, sta
     counts = [(*name.rsplit("_", 1), run.counts[name]) for name in COUNTED if run.counts.get(name)]
     context = {
         "run": run,
-        "minutes_left": _minutes_left(run),
+        **_waiting(run),
         "changes": changes,
         "counts": counts,
         "removals": summary({name: run.counts.get(name, 0) for name in COUNTED if name.endswith(("gone", "removed"))}),

@@ -189,6 +189,16 @@ def test_the_page_of_a_run_shows_how_far_it_is_and_is_told_when_it_has_ended(edi
     assert part.headers["HX-Refresh"] == "true"
 
 
+def test_a_run_whose_process_died_says_so_and_offers_another(editor: Client) -> None:
+    entered = sync.start(by=Actor("sub-ada", "Ada"))
+    url = reverse("roles:sync", args=[entered.pk])
+    assert "No sign of life" not in editor.get(url).content.decode()
+    SyncRun.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=4))
+    page = editor.get(url).content.decode()
+    assert "No sign of life since" in page
+    assert "Sync now" in page
+
+
 def test_a_click_does_not_wait_for_a_large_pool(editor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roles.views.PATIENCE", 0.0)
     monkeypatch.setattr(sync, "launch", lambda run: None)
