@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from deployments.access.source import people_at, people_now
 from dialadmin.accounts.models import Staff
 from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor
@@ -157,6 +158,20 @@ def test_who_is_disabled_or_gone_is_absent_until_they_return() -> None:
     assert absences() == [("5", "disabled", True), ("5", "gone", True)]
     run(disabled(remote(7, analysts="012"), "56"))
     assert absences()[2:] == [("5", "disabled", False), ("6", "disabled", False)]
+
+
+def test_the_audit_follows_who_leaves_from_the_sync_that_saw_it() -> None:
+    full = remote(9, analysts="012345678")
+    run(full)
+    before = timezone.now()
+    run(disabled(remote(8, analysts="01234567"), "7"))
+    after = timezone.now()
+    left = {f"user-{n}" for n in range(9)}
+    assert set(people_at(before).names) == left
+    assert set(people_at(after).names) == set(people_now().names) == left - {"user-7", "user-8"}
+    run(full)
+    assert set(people_now().names) == left
+    assert set(people_at(after).names) == left - {"user-7", "user-8"}
 
 
 def test_an_absence_that_an_older_sync_left_out_is_made_good() -> None:
