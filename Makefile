@@ -35,6 +35,7 @@ format: install ## let ruff format the code
 	$(BIN)/ruff check --fix .
 
 bench: install ## print the benchmarks as ratios
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m tests.benchmarks
 
 run: install ## serve as in production (needs the environment of README)

@@ -296,7 +296,7 @@ class Index:
         enforced = self.settings.rules.enforced
         return [
             (item.user_roles or _NOBODY)
-            | (counting_roles(self.settings, item) if item.section in enforced else _NOBODY)
+            | (counting_roles(self.settings, item) if item.section in enforced and not item.shadowed_by else _NOBODY)
             for item in self.deployments
         ]
 
@@ -305,7 +305,7 @@ class Index:
             return None
         state, limit = outcome(self.settings, deployment, roles)
         via = () if deployment.user_roles is None else tuple(sorted(deployment.user_roles & roles))
-        if limit is None or limit.failing or deployment.section not in self.settings.rules.enforced:
+        if limit is None or state in ("failed", "shadowed") or deployment.section not in self.settings.rules.enforced:
             return Answer(deployment, via, state)
         numbers = limit.as_dict()
         made = contributors(limit, self.settings, deployment)

@@ -212,7 +212,11 @@ def _plain(index: Index, form: Form) -> Callable[[tuple[int, ...]], tuple[bytes,
     return of_set
 
 
-_Entry = Sequence[tuple[int, bytes]]  # per window that any limit uses: the number, and its piece of the row
+# Per window that any limit uses: the number with the rank of the role behind it, so that of equal numbers the first
+# role by name is the largest; and its piece of the row.
+_Entry = Sequence[tuple[int, bytes]]
+_RANK = 20  # bits of the rank
+_BEGINS = 20_000  # begins of rows that are kept
 
 
 class _Assembly:
@@ -231,6 +235,8 @@ class _Assembly:
             for at in range(len(WINDOWS))
             if any(limit[at] != UNLIMITED for limits in index.settings.limits.values() for limit in limits.values())
         ]
+        self.rank = {role: (1 << _RANK) - 1 - at for at, role in enumerate(sorted(index.settings.limits))}
+        self.begins: dict[tuple[int, tuple[str, ...]], bytes] = {}
         self.pieces: dict[tuple[Limit, str], _Entry] = {}
         self.lead = self._unused(0, self.used[0] if self.used else len(WINDOWS))
         roles = index.people.roles
@@ -276,34 +282,30 @@ class _Assembly:
     def _open(self, places: tuple[int, ...]) -> list[bytes]:
         """The rows of what is open to everyone, turned by the limits of these roles."""
         once: dict[int, _Entry] = {}
-        several: dict[int, _Entry] = {}
+        several: dict[int, list[_Entry]] = {}
         rows = self.open_rows.copy()
         for place in places:
             for at, entry, row in self.turned[place]:
-                if at in several:
-                    several[at] = _larger(several[at], entry)
-                elif at in once:
-                    several[at] = _larger(once[at], entry)
-                else:
+                if at not in once:
                     once[at] = entry
                     rows[at] = row
+                elif at in several:
+                    several[at].append(entry)
+                else:
+                    several[at] = [once[at], entry]
         if not once:
             return [self.open_whole]
-        for at, entry in several.items():
-            rows[at] = self._put(self.open_begins[at], entry)
+        for at, entries in several.items():
+            rows[at] = self._put(self.open_begins[at], entries)
         return rows
 
     def _several(self, number: int, roles: Sequence[str]) -> bytes:
         """The row of a restricted deployment that several roles open; `roles` in alphabetical order."""
-        winner: _Entry | None = None
-        for role in roles:
-            entry = self._entry(number, role)
-            if entry is not None:
-                winner = entry if winner is None else _larger(winner, entry)
-        if winner is None:
+        entries = [entry for role in roles if (entry := self._entry(number, role)) is not None]
+        if not entries:
             answer = self.index.answer(self.index.deployments[number], frozenset(roles))
             return b"" if answer is None else self.form.row(answer)
-        return self._put(self._begin(number, tuple(roles)), winner)
+        return self._put(self._begin(number, tuple(roles)), entries)
 
     def _one(self, number: int, role: str | None) -> bytes:
         roles = frozenset[str]() if role is None else frozenset((role,))
@@ -311,12 +313,20 @@ class _Assembly:
         return b"" if answer is None else self.form.row(answer)
 
     def _begin(self, number: int, via: tuple[str, ...]) -> bytes:
-        return self.form.begin(Answer(self.index.deployments[number], via, "limited")) + self.lead
+        begin = self.begins.get((number, via))
+        if begin is None:
+            if len(self.begins) > _BEGINS:
+                self.begins.clear()
+            begin = self.form.begin(Answer(self.index.deployments[number], via, "limited")) + self.lead
+            self.begins[number, via] = begin
+        return begin
 
-    def _put(self, begin: bytes, entry: _Entry) -> bytes:
-        smallest = min(entry)[0] if entry else UNLIMITED
+    def _put(self, begin: bytes, entries: Sequence[_Entry]) -> bytes:
+        """The row of the largest number in each window."""
+        winners = list(map(max, *entries)) if len(entries) > 1 else entries[0]
+        smallest = min(winners)[0] >> _RANK if winners else UNLIMITED
         state = "denied" if smallest <= 0 else "limited" if smallest < UNLIMITED else "unlimited"
-        return b"".join([begin, *[piece for _, piece in entry], self.ends[state]])
+        return b"".join([begin, *[piece for _, piece in winners], self.ends[state]])
 
     def _entry(self, number: int, role: str) -> _Entry | None:
         """The numbers of a role on a deployment that enforces limits, each with its piece of a row."""
@@ -335,7 +345,10 @@ class _Assembly:
     def _written(self, limit: Limit, role: str) -> _Entry:
         bounds = zip(self.used, (*self.used, len(WINDOWS))[1:], strict=True)
         return [
-            (limit[at], self.form.window(WINDOWS[at], *_given(limit[at], role)) + self._unused(at + 1, following))
+            (
+                (limit[at] << _RANK) + self.rank[role],
+                self.form.window(WINDOWS[at], *_given(limit[at], role)) + self._unused(at + 1, following),
+            )
             for at, following in bounds
         ]
 
@@ -345,7 +358,3 @@ class _Assembly:
 
 def _given(number: int, role: str) -> tuple[int | None, str]:
     return (None, "") if number == UNLIMITED else (number, role)
-
-
-def _larger(one: _Entry, other: _Entry) -> _Entry:
-    return [a if a[0] >= b[0] else b for a, b in zip(one, other, strict=True)]

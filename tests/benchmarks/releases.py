@@ -40,7 +40,7 @@ def fill(people: int, deployments: int) -> None:
     from deployments.document import split
     from roles.models import Role, User
 
-    chance = random.Random(7)  # noqa: S311  # rows, no secrets
+    chance = random.Random(7)  # rows, no secrets
     names = [f"team-{n:03}" for n in range(GROUPS)]
     rows = [
         User(sub=f"sub-{n:07}", username=f"u{n:07}", name=f"User {n}", email=f"u{n}@example.com") for n in range(people)
