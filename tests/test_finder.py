@@ -15,9 +15,10 @@ from deployments import actions
 from deployments.models import Deployment
 from deployments.releases.models import Release
 from dialadmin.accounts.models import Staff
+from dialadmin.history.registry import all_acts
 from dialadmin.navigation import KEYWORDS, pages
 from dialadmin.search.find import Answer, find
-from dialadmin.search.index import refresh
+from dialadmin.search.index import CONCERNS, refresh
 from dialadmin.search.models import Item, Word
 from dialadmin.search.words import cuts, fit, fold, one_error_apart, terms
 from roles.models import Role, User
@@ -152,6 +153,10 @@ def test_the_index_follows_each_change_that_history_notes(
     with django_capture_on_commit_callbacks(execute=True):
         actions.delete_deployment(deployment=Deployment.objects.get(name="brand-new"), by=TESTER)
     assert titles(find("brand-new", ada)) == []
+
+
+def test_it_is_known_of_every_act_what_it_may_have_changed() -> None:
+    assert [act.code for act in all_acts() if not {act.code, act.code.partition(".")[0]} & CONCERNS.keys()] == []
 
 
 def test_a_refresh_finds_what_was_written_past_everything_and_writes_only_that(indexed: None, ada: Staff) -> None:

@@ -26,15 +26,22 @@ T = TypeVar("T")
 BATCH = 500  # rows per statement
 LOCK = 0x5EA2C4  # any number, the same in every process
 
-# What an act of history may have changed; one that stands nowhere is taken to have changed all.
+# What an act of history may have changed, by its code or what stands before the dot. One that stands nowhere is
+# taken to have changed all.
 CONCERNS: dict[str, tuple[str, ...]] = {
-    "staff": (),
-    "sync": ("user", "role"),
+    "sync.applied": ("user", "role"),
+    "sync.failed": (),
+    "sync.stopped": (),
+    "user": ("user",),
     "role": ("role",),
     "deployment": ("deployment", "role"),
     "limit": ("role",),
+    "key": ("key", "role"),
     "draft": ("deployment", "role", "key"),
-    "release": ("release",),
+    "draft.exported": (),
+    "review.applied": ("deployment",),
+    "release": ("release", "deployment", "role", "key"),
+    **dict.fromkeys(("release.downloaded", "staff", "token", "access", "review", "publication", "proof"), ()),
 }
 
 
@@ -108,7 +115,7 @@ def follow(app: AppConfig) -> None:
 
 
 def _after_entry(instance: Entry, **_: Any) -> None:
-    kinds = CONCERNS.get(instance.act.partition(".")[0], tuple(KINDS))
+    kinds = CONCERNS.get(instance.act, CONCERNS.get(instance.act.partition(".")[0], tuple(KINDS)))
     if kinds:
         # After the commit, in its own transaction: a change never fails because of the index.
         transaction.on_commit(partial(refresh, kinds), robust=True)
