@@ -7,7 +7,7 @@ ASKED = register(
 )
 REVIEW_OPENED = register(Act("review.opened", "Access review opened", "opened the access review {target}"))
 REVIEW_DECIDED = register(
-    Act("review.decided", "Access review decided", "said {after[decision]} to {after[rows]} rows of {target}: {note}")
+    Act("review.decided", "Access review decided", "decided {after[decision]} on {after[rows]} of {target}: {note}")
 )
 REVIEW_CLOSED = register(Act("review.closed", "Access review signed off", "signed off the review {target}: {note}"))
 REVIEW_DISCARDED = register(Act("review.discarded", "Access review discarded", "discarded the access review {target}"))

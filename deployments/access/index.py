@@ -17,8 +17,8 @@ from itertools import compress, count, islice
 from typing import Literal
 
 from deployments.core.access import Access, access, is_allowed
-from deployments.core.limits import Effective, contributors, counting_roles, effective
-from deployments.core.load import Deployment, Key, Settings
+from deployments.core.limits import DEFAULT, NO_LIMIT, Effective, contributors, counting_roles, effective
+from deployments.core.load import WINDOWS, Deployment, Key, Settings
 from deployments.document import SECTIONS
 
 State = Literal["unlimited", "limited", "denied", "unlisted", "failed", "shadowed"]
@@ -212,13 +212,7 @@ class Index:
         if deployment.shadowed_by is not None:
             return 0
         bits = self.listed(deployment)
-        if not self._may_deny(deployment):
-            return bits
-        return union(
-            people
-            for roles, people in self.classes(counting_roles(self.settings, deployment), bits)
-            if (answer := self._answer(deployment, roles | self._one_via(deployment, people))) and answer.reaches
-        )
+        return bits & ~self._turned_away(deployment) if self._may_deny(deployment) else bits
 
     def _may_deny(self, deployment: Deployment) -> bool:
         if deployment.section not in self.settings.rules.enforced:
@@ -226,12 +220,26 @@ class Index:
         entries = self.settings.entries.get(deployment.name)
         return bool(self.settings.without_limits) or any(min(limit) <= 0 for limit in (entries or {}).values())
 
-    def _one_via(self, deployment: Deployment, people: int) -> frozenset[str]:
-        """A role that lets one of these people in: enough where only the limit is asked for."""
-        for role in deployment.user_roles or ():
-            if self.people.holding.get(role, 0) & people:
-                return frozenset((role,)) - counting_roles(self.settings, deployment)
-        return _NOBODY
+    def _turned_away(self, deployment: Deployment) -> int:
+        """Whom a limit denies or a role without limits fails: `core.limits.effective` for all people at once.
+
+        On an open deployment that a hundred roles limit nearly everyone is a class of their own, so that
+        people are not told apart here: per window those are denied whom no counting role gives more than 0.
+        """
+        settings, holding = self.settings, self.people.holding
+        if DEFAULT in settings.without_limits:
+            return self.people.everyone
+        counting = counting_roles(settings, deployment) & holding.keys()
+        entries = settings.entries.get(deployment.name, {})
+        own = [(holding[role], entries[role]) for role in counting if role in entries]
+        counted = union(bits for bits, _ in own)
+        away = union(holding[role] for role in counting & settings.without_limits)
+        for window in range(len(WINDOWS)):
+            if any(limit[window] <= 0 for _, limit in own):
+                away |= counted & ~union(bits for bits, limit in own if limit[window] > 0)
+        if min(entries.get(DEFAULT, NO_LIMIT)) <= 0:
+            away |= self.people.everyone & ~counted
+        return away
 
     def classes(self, roles: AbstractSet[str], among: int) -> list[tuple[frozenset[str], int]]:
         """These people by which of the roles they hold: of thousands of sets of roles, a handful of classes."""

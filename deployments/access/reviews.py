@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deployments import draft
 from deployments.access.actions import Basis, Frozen
-from deployments.access.index import Answer, Index, members, some_members, union
+from deployments.access.index import Answer, Index, some_members, union
 from deployments.access.models import AccessReview, ReviewRow
 from deployments.access.removals import Decided, Detachment, Place, Plan, Subject, plan
 from deployments.core.load import Deployment as Core
@@ -46,7 +46,7 @@ def rows_of(index: Index, places: Iterable[Place]) -> Iterator[Frozen]:
         deployment = _find(index, place)
         if deployment is None:
             continue
-        for number, answer in people_of(index, deployment):
+        for number, answer in index.answers_of_people(deployment):
             pk = index.people.ids[number]
             if pk in people:
                 sub, label, email = people[pk]
@@ -60,31 +60,6 @@ def rows_of(index: Index, places: Iterable[Place]) -> Iterator[Frozen]:
 def _find(index: Index, place: Place) -> Core | None:
     kind, name = place
     return index.find(name, SECTIONS[kind][-1])
-
-
-def people_of(index: Index, deployment: Core) -> list[tuple[int, Answer]]:
-    """(number, answer) of everyone whom the deployment lists, in the order of the index.
-
-    People are told apart by the roles that matter there alone, so that each combination is answered once.
-    """
-    holding = index.people.holding
-    parts: list[tuple[frozenset[str], int]] = [(frozenset(), index.listed(deployment))]
-    entries = index.settings.entries.get(deployment.name, {}).keys()
-    for role in sorted(
-        (entries | index.settings.without_limits | (deployment.user_roles or frozenset())) & holding.keys()
-    ):
-        split = []
-        for roles, bits in parts:
-            inside = bits & holding[role]
-            split += [(held, some) for held, some in ((roles | {role}, inside), (roles, bits ^ inside)) if some]
-        parts = split
-    found = [
-        (number, answer)
-        for roles, bits in parts
-        if (answer := index.answer(deployment, roles))
-        for number in members(bits)
-    ]
-    return sorted(found, key=lambda pair: pair[0])
 
 
 def _frozen(answer: Answer, kind: str, pk: int, subject: str, label: str, detail: str = "") -> Frozen:

@@ -152,7 +152,9 @@ def _access_step(deployment: Deployment, roles: AbstractSet[str]) -> Step:
     admitting = tuple(sorted(admitting_roles(deployment, roles)))
     if admitting:
         return Step(title, f"Its userRoles lists {_count(listed, 'role')}. These of theirs let them in:", admitting)
-    theirs = f"none of their {_count(len(roles), 'role')} is among them" if roles else "they hold no role at all"
+    theirs = f"none of their {len(roles)} roles is among them" if len(roles) > 1 else "their one role is not among them"
+    if not roles:
+        theirs = "they hold no role at all"
     return Step(title, f"Its userRoles lists {_count(listed, 'role')}, and {theirs}.")
 
 

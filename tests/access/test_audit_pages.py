@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from deployments.access import source
+from deployments.releases.actions import release
+from deployments.releases.reading import basis
 from dialadmin.accounts.models import Staff
 from dialadmin.history.models import Entry
+from dialadmin.history.recorder import Actor
+from roles.models import Membership, Role
 from tests.deployments.factories import make_draft, make_user
 
 pytestmark = pytest.mark.django_db
@@ -25,8 +34,8 @@ def auditor(client_of: Callable[[Staff], Client], vera: Staff) -> Client:
     return client_of(vera)
 
 
-def text(client: Client, url: str, status: int = 200, **params: Any) -> str:
-    response = client.get(url, params)
+def text(client: Client, url: str, status: int = 200, **params: str) -> str:
+    response = client.get(url, {name.rstrip("_"): value for name, value in params.items()})
     assert response.status_code == status
     return " ".join(response.content.decode().split())
 
@@ -153,3 +162,181 @@ def test_what_cannot_be_read_is_refused_beside_the_field(pasted: str, auditor: C
     assert response.status_code == 400
     assert 'aria-invalid="true"' in response.content.decode()
     assert reverse("access:credential") == CREDENTIAL
+
+
+# --- the questions ------------------------------------------------------------------------------------------
+
+
+def test_the_overview_counts_what_each_question_finds(auditor: Client) -> None:
+    make_user("grace", "analysts", "choir")
+    page = text(auditor, "/access/")
+    for words in ("of 1 who can sign in", "Open to everyone", "Members without effect", "Roles without members"):
+        assert words in page
+
+
+def test_who_reaches_a_deployment_names_role_limit_and_state(auditor: Client) -> None:
+    make_user("grace", "analysts")
+    make_user("hugo", "engineers")
+    make_user("ida", "guests")
+    page = text(auditor, "/access/deployment/", name="gpt-4o", kind="model")
+    assert "2 people are listed" in page
+    assert "100,000 tokens per minute" in page
+    assert "Hugo" in page
+    assert "Ida" not in page
+    found = text(auditor, "/access/deployment/", name="gpt-4o", q="grac")
+    assert "Grace" in found
+    assert "Hugo" not in found
+    assert "Nobody matches" in text(auditor, "/access/deployment/", name="gpt-4o", q="zzz")
+
+
+def test_api_keys_stand_beside_people_by_project(auditor: Client) -> None:
+    page = text(auditor, "/access/deployment/", name="gpt-4o-mini")
+    assert "reporting" in page
+    assert "api-key-secret" not in page
+    reached = text(auditor, "/access/key/", project="reporting")
+    assert "gpt-4o-mini" in reached
+    assert "api-key-secret" not in reached
+    text(auditor, "/access/key/", 404, project="nothing")
+
+
+def test_the_first_hundred_stand_on_the_page_with_the_total(auditor: Client) -> None:
+    for number in range(130):
+        make_user(f"user{number:03}", "analysts")
+    page = text(auditor, "/access/deployment/", name="gpt-4o")
+    assert "1–100 of 130" in page
+    assert "user099@" in page
+    assert "user100@" not in page
+    second = text(auditor, "/access/deployment/", name="gpt-4o", page="2")
+    assert "101–130 of 130" in second
+    assert "user100@" in second
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/access/", "/access/deployment/?name=gpt-4o", "/access/matrix/", "/access/nothing/?beyond=open",
+        "/access/loose-ends/", "/access/why/?user=user1&deployment=gpt-4o",
+    ],
+)  # fmt: skip
+def test_pages_cost_the_same_for_any_number_of_people(
+    url: str, auditor: Client, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(40):
+        make_user(f"user{number}", "analysts", "choir")
+    with django_assert_max_num_queries(30):
+        assert auditor.get(url).status_code == 200
+    with django_assert_max_num_queries(18):  # the index is there
+        assert auditor.get(url).status_code == 200
+
+
+def test_what_a_user_reaches_names_the_role_and_the_limit(auditor: Client) -> None:
+    grace = make_user("grace", "analysts", "engineers")
+    response = auditor.get(f"/access/users/{grace.pk}/")
+    rows = {row.answer.deployment.name: row.answer for row in response.context["rows"]}
+    assert rows["gpt-4o"].via == ("analysts", "engineers")
+    assert rows["gpt-4o"].state == "unlimited"  # the empty entry of engineers beats the number of analysts
+    assert rows["gpt-4o-mini"].via == ()
+    assert rows["gpt-4o-mini"].state == "limited"
+    assert "embeddings" not in rows
+    assert "assistant" in rows  # the base assistant, which nobody can restrict
+
+
+@pytest.mark.parametrize(("fields", "words"), [({"enabled": False}, "disabled"), ({"gone_at": timezone.now()}, "gone")])
+def test_who_cannot_sign_in_reaches_nothing(fields: dict[str, Any], words: str, auditor: Client) -> None:
+    person = make_user("edsger", "analysts", **fields)
+    response = auditor.get(f"/access/users/{person.pk}/")
+    assert response.context["rows"] == []
+    assert words in response.content.decode()
+
+
+def test_what_a_role_reaches(auditor: Client) -> None:
+    make_user("grace", "analysts")
+    response = auditor.get(f"/access/roles/{Role.objects.get(name='analysts').pk}/")
+    assert {row.answer.deployment.name for row in response.context["rows"]} >= {"gpt-4o", "gpt-4o-mini", "helper"}
+
+
+def test_the_matrix_counts_people_by_role_and_what_is_open_is_asked_of_it(auditor: Client) -> None:
+    make_user("grace", "analysts", "engineers")
+    response = auditor.get("/access/matrix/")
+    lines = {line.deployment.name: line for line in response.context["rows"]}
+    assert (lines["gpt-4o"].people, lines["gpt-4o"].roles) == (1, [("analysts", 1), ("engineers", 1)])
+    assert (lines["gpt-4o-mini"].people, lines["gpt-4o-mini"].keys) == (1, 1)
+    assert lines["embeddings"].access == "closed"
+    opened = auditor.get("/access/matrix/", {"access": "open"})
+    assert {line.access for line in opened.context["rows"]} == {"open"}
+    assert "Everyone who signs in reaches these" in opened.content.decode()
+
+
+def test_people_who_reach_nothing_and_those_who_reach_no_more_than_what_is_open(auditor: Client) -> None:
+    make_user("ida", "guests")
+    make_user("grace", "analysts")
+    assert "0 of 2 who can sign in" in text(auditor, "/access/nothing/")
+    page = text(auditor, "/access/nothing/", beyond="open")
+    assert "Ida" in page
+    assert "Grace" not in page
+
+
+def test_loose_ends_are_roles_without_members_and_groups_without_effect(auditor: Client) -> None:
+    make_user("grace", "analysts", "choir")
+    response = auditor.get("/access/loose-ends/")
+    assert [row[0] for row in response.context["empty"]] == ["engineers"]
+    assert [(name, people) for name, _, people in response.context["idle"]] == [("choir", 1)]
+
+
+# --- past moments ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def past(ada: Staff) -> str:
+    """A moment at which Grace was no analyst yet and gpt-4o listed engineers alone, as the field takes it."""
+    make_draft()
+    made = release(note="first", by=Actor.staff(ada), seen=str(basis()), typed="1")
+    ida = make_user("ida", "engineers")
+    Membership.objects.filter(user=ida).update(since=made.created_at - timedelta(days=1))
+    grace = make_user("grace", "analysts")
+    moment = made.created_at + timedelta(seconds=1)
+    Membership.objects.filter(user=grace).update(since=moment + timedelta(days=1))
+    source.forget()
+    return moment.isoformat()
+
+
+def test_a_question_is_answered_as_of_a_past_moment(
+    past: str, client_of: Callable[[Staff], Client], vera: Staff
+) -> None:
+    moment = datetime.fromisoformat(past)
+    with time_machine.travel(moment + timedelta(days=10), tick=True):
+        client = client_of(vera)
+        assert "Grace" in text(client, "/access/deployment/", name="gpt-4o")
+        page = text(client, "/access/deployment/", name="gpt-4o", at=past)
+        assert "Ida" in page
+        assert "Grace" not in page
+        assert "By release 1" in page
+        why = text(client, WHY, user="grace", deployment="gpt-4o", at=past)
+        assert "could not sign in then" in why
+        assert "They do not reach gpt-4o" in why
+        compared = text(client, "/access/compare/", from_=past)
+        assert "1 person gained something" in compared
+        people = text(client, "/access/compare/", from_=past, name="gpt-4o", kind="model", change="gained")
+        assert "Who gained gpt-4o" in people
+        assert "Grace" in people
+
+
+@pytest.mark.parametrize("url", ["/access/", "/access/deployment/?name=gpt-4o", "/access/matrix/", "/access/nothing/"])
+@pytest.mark.parametrize("at", ["yesterday", "1066-10-14", "9000-01-01", "0001-01-01T00:00"])
+def test_a_moment_that_cannot_be_asked_of_is_said(url: str, at: str, auditor: Client) -> None:
+    response = auditor.get(f"{url}{'&' if '?' in url else '?'}{urlencode({'at': at})}")
+    assert response.status_code == 400
+    assert 'role="alert"' in response.content.decode()
+
+
+def test_a_comparison_says_what_is_wrong_with_its_moments(auditor: Client) -> None:
+    assert "Write the moment like" in text(auditor, "/access/compare/", 400, from_="then")
+    assert text(auditor, "/access/compare/")
+
+
+@pytest.mark.parametrize("q", ["%", "_", "\\", "' OR 1=1", "é", "x" * 3000])
+def test_searches_take_any_text(q: str, auditor: Client) -> None:
+    make_user("grace", "analysts")
+    for url in ("/access/deployment/?name=gpt-4o", "/access/matrix/?", "/access/nothing/?beyond=open"):
+        assert auditor.get(f"{url}&{urlencode({'q': q, 'page': q})}").status_code == 200
+    assert auditor.get(WHY, {"user": q, "deployment": q}).status_code == 200

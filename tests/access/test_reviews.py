@@ -83,7 +83,7 @@ def test_each_decision_is_counted_dated_and_in_history() -> None:
     assert (row.reason, row.decided_by) == ("left the project", "Vera")
     assert row.decided_at is not None
     entry: Any = Entry.objects.first()
-    assert entry.sentence == "said remove to 2 rows of Third quarter: left the project"
+    assert entry.sentence == "decided remove on 2 of Third quarter: left the project"
     assert entry.after["first"] == ["Person 2 on gpt-4o", "Person 3 on gpt-4o"]
     decide(review, "", 2, reason="")
     assert rows_of(review, 2).get().decided_at is None
@@ -333,12 +333,12 @@ def test_the_pages_of_a_review_cost_the_same_for_any_number_of_rows(
     for number in range(60):
         make_user(f"user{number}", "analysts")
     review = open_one(auditor, "gpt-4o")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(18):
         assert auditor.get(f"{REVIEWS}{review.pk}/").status_code == 200
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(26):
         auditor.post(f"{REVIEWS}new/", {"title": "Q", "deployment": [deployment("gpt-4o").pk], "step": "count"})
     auditor.post(f"{REVIEWS}{review.pk}/decide/", {"scope": "all", "decision": "keep", "query": ""})
     auditor.post(f"{REVIEWS}{review.pk}/close/")
     for page in ("report/", "removals/"):
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(15):
             assert auditor.get(f"{REVIEWS}{review.pk}/{page}").status_code == 200

@@ -137,18 +137,16 @@ def page_of(index: Index, bits: int, pages: Pages[Any]) -> list[tuple[int, User]
 
 @dataclass(frozen=True)
 class Said:
-    """An answer as a row of a table shows it: each number of the limit with the roles that gave it."""
+    """An answer as a row of a table shows it: the numbers of the limit by the roles that gave them."""
 
     answer: Answer
-    limits: tuple[tuple[str, str], ...]  # ("1,000 tokens per minute", "analysts")
+    limits: tuple[tuple[str, str], ...]  # ("1,000 tokens per minute, 5 requests per hour", "analysts")
 
     @classmethod
     def of(cls, answer: Answer) -> Said:
-        shown = answer.state in ("limited", "denied")
-        return cls(
-            answer,
-            tuple(
-                (f"{number:,} {LABELS[window]}", ", ".join(answer.given.get(window, ())))
-                for window, number in (answer.limit.items() if shown else ())
-            ),
-        )
+        by_roles: dict[str, list[str]] = {}
+        if answer.state in ("limited", "denied"):
+            for window, number in answer.limit.items():
+                roles = ", ".join(answer.given.get(window, ()))
+                by_roles.setdefault(roles, []).append(f"{number:,} {LABELS[window]}")
+        return cls(answer, tuple((", ".join(numbers), roles) for roles, numbers in by_roles.items()))

@@ -131,16 +131,19 @@ def role(request: StaffRequest, pk: int) -> HttpResponse:
 @require_GET
 @require(Permission.READ)
 def key(request: StaffRequest) -> HttpResponse:
-    """What an API key reaches: `?project=` is its label, never its value."""
+    """What an API key reaches: `?project=` is its label, never its value. Others of the project are linked."""
     label = request.GET.get("project", "")
     question = asked(request.GET.get("at", ""))
-    held = dict(question.index.keys).get(label) if question.index is not None else None
+    keys = dict(question.index.keys) if question.index is not None else {}
+    held = keys.get(label)
     if held is None and question.index is not None and not question.at:
         raise Http404("There is no such API key.")
     gone = "" if held or question.index is None else f"There was no API key of {label} then."
     return _reached(
         request, question, sorted(set(held.roles)) if held else [], subject=f"API key of {label}", kind="key",
-        label=label, gone=gone, subject_query=urlencode({"key": label}), download={"api_key": label},
+        label=label, gone=gone,
+        others=[other for other, known in keys.items() if held and known.project == held.project and other != label],
+        subject_query=urlencode({"key": label}), download={"api_key": label},
     )  # fmt: skip
 
 
