@@ -165,7 +165,7 @@ def _look_up(remote: Pool, local: Local, look_up: LookUp, pulse: _Pulse) -> None
     """Do not believe a list of people that lacks somebody whom the pool has: Cognito's is only eventually complete."""
     missing = sorted(local.users.keys() - remote.users.keys())
     asked = missing if len(missing) <= LOOKED_UP else random.sample(missing, LOOKED_UP)
-    if asked and (found := look_up(asked, pulse)):
+    if asked and (found := look_up(asked, pulse.alive)):
         raise SyncRefusedError(
             f"Cognito's list of people was incomplete: it left out {len(found):,} of {len(asked):,} looked up by name, "
             "who are there. Sync again in a minute."
@@ -239,11 +239,15 @@ class _Pulse:
         self.beaten = float("-inf")
 
     def __call__(self, reading: Reading) -> None:
+        self.tell(reading)
+        self.run.progress = {"phase": "reading", **progress_of(reading)}
+        self.alive(reading)
+
+    def alive(self, _: Reading) -> None:
+        """A sign of life alone: what is read now is no part of the pool's reading."""
         if reason := self.stop():
             raise SyncRefusedError(reason)
-        self.tell(reading)
         now = time.monotonic()
-        self.run.progress = {"phase": "reading", **progress_of(reading)}
         if now - self.beaten > BEAT_EVERY:
             self.beaten = now
             try:

@@ -152,3 +152,15 @@ def test_anything_is_found_with_the_keyboard_alone(watched: Watched) -> None:
     page.keyboard.type("no such thing")
     expect(page.get_by_role("dialog")).to_contain_text("Nothing is called that")
     assert watched.complaints == []
+
+
+def test_the_button_syncs_in_a_process_of_its_own_and_the_page_follows_it(watched: Watched) -> None:
+    page = watched.page
+    sign_in(page, "Ada Nwosu")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who reaches which model")
+    page.get_by_role("link", name="Syncs", exact=True).click()
+    page.get_by_role("button", name="Sync now").click()
+    expect(page).to_have_url(re.compile(r"/roles/syncs/\d+/"))
+    expect(page.get_by_role("main")).to_contain_text("The pool says what the tables say", timeout=30_000)
+    expect(page.get_by_role("main")).to_contain_text("calls of Cognito")
+    watched.assert_sound()
