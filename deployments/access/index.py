@@ -81,12 +81,13 @@ class Population:
     """Everyone who can sign in, by number, and who of them holds which role.
 
     `ids` and `names`: the row and the user name of person n. `holding`: role to the bits of its holders;
-    a role that nobody holds is left out or 0.
+    a role that nobody holds is left out or 0. `present`: who of `ids` is meant; None for all of them.
     """
 
     ids: Sequence[int] = ()
     names: Sequence[str] = ()
     holding: Mapping[str, int] = field(default_factory=dict)
+    present: int | None = None
 
     @property
     def count(self) -> int:
@@ -94,7 +95,7 @@ class Population:
 
     @cached_property
     def everyone(self) -> int:
-        return (1 << len(self.ids)) - 1
+        return (1 << len(self.ids)) - 1 if self.present is None else self.present
 
     @cached_property
     def number_of(self) -> Mapping[int, int]:
@@ -387,35 +388,46 @@ _KEPT = 30_000  # answers that are remembered
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Who may call a deployment at one moment and not at another, as user ids."""
+    """Who may call a deployment at one moment and not at another, as bits over the `ids` of `differences`."""
 
     section: str
     name: str
-    gained: frozenset[int]
-    lost: frozenset[int]
+    gained: int
+    lost: int
 
 
-def differences(before: Index, after: Index) -> list[Difference]:
-    """Who gained and who lost what between two moments. People are matched by row, settings by place."""
+def differences(before: Index, after: Index) -> tuple[Sequence[int], list[Difference]]:
+    """Who gained and who lost what between two moments, and the row of the person behind each bit.
+
+    People are matched by row, settings by place. The numbers of `after` stay; who was there before alone comes last.
+    """
     old = {(item.section, item.name): item for item in before.deployments}
     new = {(item.section, item.name): item for item in after.deployments}
-    same_people = before.people.ids == after.people.ids
+    ids = after.people.ids
+    if before.people.ids != ids:
+        ids = [*ids, *(pk for pk in before.people.ids if pk not in after.people.number_of)]
+        before = Index(before.settings, _renumbered(before.people, ids))
     found = []
     for place in dict.fromkeys((*new, *old)):
         had = before.callers(old[place]) if place in old else 0
         has = after.callers(new[place]) if place in new else 0
-        if same_people:
-            if had == has:
-                continue
-            gained, lost = _ids(after, has & ~had), _ids(before, had & ~has)
-        else:
-            one, other = _ids(before, had), _ids(after, has)
-            gained, lost = other - one, one - other
-        if gained or lost:
-            found.append(Difference(*place, gained, lost))
-    return found
+        if had != has:
+            found.append(Difference(*place, has & ~had, had & ~has))
+    return ids, found
 
 
-def _ids(index: Index, bits: int) -> frozenset[int]:
-    ids = index.people.ids
-    return frozenset([ids[number] for number in members(bits)])
+def _renumbered(people: Population, ids: Sequence[int]) -> Population:
+    """The same people by their numbers in `ids`, which holds others too."""
+    number_of = {pk: number for number, pk in enumerate(ids)}
+    numbers = [number_of[pk] for pk in people.ids]
+    size = (len(ids) + 7) // 8
+
+    def moved(bits: int) -> int:
+        plane = bytearray(size)
+        for number in members(bits):
+            to = numbers[number]
+            plane[to >> 3] |= 1 << (to & 7)
+        return int.from_bytes(plane, "little")
+
+    holding = {role: moved(bits) for role, bits in people.holding.items()}
+    return Population(ids, (), holding, moved(people.everyone))

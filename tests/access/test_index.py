@@ -106,9 +106,18 @@ def test_two_moments_are_compared_person_by_person(
         }
 
     one, other = served(old, then), served(new, now)
-    found = differences(old, new)
-    assert {(d.section, d.name, pk) for d in found for pk in d.gained} == other - one
-    assert {(d.section, d.name, pk) for d in found for pk in d.lost} == one - other
+    ids, found = differences(old, new)
+    assert {(d.section, d.name, ids[n]) for d in found for n in members(d.gained)} == other - one
+    assert {(d.section, d.name, ids[n]) for d in found for n in members(d.lost)} == one - other
+
+
+def test_people_are_matched_by_row_however_they_are_numbered() -> None:
+    served = loaded({"models": {"m": {"userRoles": ["a"]}, "open": {}}})
+    old = Index(served, Population([7, 3, 9], ["x", "y", "z"], {"a": 0b011}))  # 7 and 3 hold it
+    new = Index(served, Population([3, 5, 7], ["y", "v", "x"], {"a": 0b011}))  # 3 and 5 do
+    ids, found = differences(old, new)
+    named = {d.name: ([ids[n] for n in members(d.gained)], [ids[n] for n in members(d.lost)]) for d in found}
+    assert named == {"m": ([5], [7]), "open": ([5], [9])}
 
 
 @given(st.sets(st.integers(0, 400), max_size=400), st.integers(0, 30), st.integers(0, 30))

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
-from deployments.access.index import KINDS, Answer, Index, differences, union
+from deployments.access.index import KINDS, Answer, Index, differences, some_members, union
 from deployments.access.views.paging import ROWS, Asked, Pages, Said, asked, only_matching, page_of, roles_of
 from deployments.access.views.pictures import flow_of, parts_of
 from deployments.access.why import LABELS
@@ -267,25 +267,27 @@ def compare(request: StaffRequest) -> HttpResponse:
     context: dict[str, Any] = {"before": before, "after": after, "problem": problem, "asked_for": asked_for}
     if not asked_for or before.index is None or after.index is None:
         return render(request, "access/compare.html", context, status=400 if asked_for else 200)
-    found = differences(before.index, after.index)
+    ids, found = differences(before.index, after.index)
     name, kind = request.GET.get("name", ""), request.GET.get("kind", "")
     one = next((item for item in found if (item.name, KINDS[item.section]) == (name, kind)), None)
     if one is not None:
         lost = request.GET.get("change") == "lost"
-        order = (before.index if lost else after.index).people.number_of
-        ids = sorted(one.lost if lost else one.gained, key=order.__getitem__)
-        pages: Pages[Any] = Pages(request, len(ids))
-        users = User.objects.in_bulk(pages.of(ids))
-        rows = [users[pk] for pk in pages.of(ids) if pk in users]
+        bits = one.lost if lost else one.gained
+        pages: Pages[Any] = Pages(request, bits.bit_count())
+        shown = [ids[number] for number in some_members(bits, pages.start, ROWS)]
+        users = User.objects.in_bulk(shown)
+        rows = [users[pk] for pk in shown if pk in users]
         context |= {"one": one, "kind": kind, "lost": lost, "listing": pages, "rows": rows}
         return render(request, "access/compare_people.html", context)
     pages = Pages(request, len(found))
     limits = _limit_changes(before.index.settings, after.index.settings)
     context |= {
         "listing": pages,
-        "rows": [(item, KINDS[item.section], len(item.gained), len(item.lost)) for item in pages.of(found)],
-        "gained": len(frozenset().union(*(item.gained for item in found))),
-        "lost": len(frozenset().union(*(item.lost for item in found))),
+        "rows": [
+            (item, KINDS[item.section], item.gained.bit_count(), item.lost.bit_count()) for item in pages.of(found)
+        ],
+        "gained": union(item.gained for item in found).bit_count(),
+        "lost": union(item.lost for item in found).bit_count(),
         "limits": limits[:ROWS],
         "limits_total": len(limits),
         "state": [(key, value) for key, value in request.GET.items() if key in ("from", "to")],
