@@ -25,8 +25,8 @@ def sign_in(page: Page, person: str) -> None:
 
 def open_deployment(page: Page, name: str) -> None:
     page.goto("/deployments/")
-    page.get_by_label("Search").fill(name)
-    page.get_by_role("button", name="Show").click()
+    page.get_by_label("Search", exact=True).fill(name)
+    page.get_by_role("button", name="Show", exact=True).click()
     page.get_by_role("link", name=name, exact=True).click()
 
 
@@ -164,3 +164,21 @@ def test_the_button_syncs_in_a_process_of_its_own_and_the_page_follows_it(watche
     expect(page.get_by_role("main")).to_contain_text("The pool says what the tables say", timeout=30_000)
     expect(page.get_by_role("main")).to_contain_text("calls of Cognito")
     watched.assert_sound()
+
+
+def test_single_keys_can_be_switched_off(watched: Watched) -> None:
+    page = watched.page
+    sign_in(page, "Ada Nwosu")
+    page.goto("/history/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    watched.assert_sound()
+    page.get_by_role("checkbox", name=re.compile("^Single keys")).uncheck()
+    page.keyboard.press("Escape")
+    page.goto("/roles/")
+    page.keyboard.press("/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert watched.complaints == []

@@ -45,6 +45,31 @@
     if (choice) choice.checked = true;
   });
 
+  // Keys without a modifier can be switched off: who dictates, or hits keys by accident, needs that.
+  const OFF = "dialadmin-single-keys-off";
+  function singleKeys(event) {
+    return !localStorage.getItem(OFF) && !event.ctrlKey && !event.metaKey && !event.altKey;
+  }
+  const shortcuts = document.getElementById("shortcuts");
+  if (shortcuts) {
+    const box = shortcuts.querySelector("[data-single-keys]");
+    box.checked = !localStorage.getItem(OFF);
+    box.addEventListener("change", function () {
+      if (box.checked) localStorage.removeItem(OFF);
+      else localStorage.setItem(OFF, "yes");
+    });
+    document.querySelectorAll("[data-shortcuts-open]").forEach(function (button) {
+      button.hidden = false;
+      button.addEventListener("click", function () { shortcuts.showModal(); });
+    });
+    document.addEventListener("keydown", function (event) {
+      if (event.key !== "?" || !singleKeys(event) || document.querySelector("dialog[open]")) return;
+      if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+      event.preventDefault();
+      shortcuts.showModal();
+    });
+  }
+
   // "/" and Ctrl-K open the search from everywhere; "/" not while somebody is typing.
   const finder = document.getElementById("finder");
   if (finder) {
@@ -52,6 +77,7 @@
     const results = document.getElementById("finder-results");
 
     const open = function () {
+      if (shortcuts.open) shortcuts.close();
       if (!finder.open) finder.showModal();
       query.select();
     };
@@ -60,7 +86,7 @@
     document.addEventListener("keydown", function (event) {
       const command = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
       const typing = event.target.closest("input, textarea, select, [contenteditable]");
-      const slash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !typing;
+      const slash = event.key === "/" && singleKeys(event) && !typing;
       if (!command && !slash) return;
       event.preventDefault();
       open();
