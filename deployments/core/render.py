@@ -52,9 +52,9 @@ def with_key(text: str, key: str, value: str | None) -> str:
     return f"{head}{mark[:-4]}{indented(value)}{_STORED}}}"
 
 
-def fragment_of(items: Iterable[tuple[str, str]]) -> str:
-    """The text of an object (as `fragment` gives it) of quoted keys and texts of values."""
-    inner = f",{_STORED}  ".join([f"{key}: {value}" for key, value in items])
+def fragment_of(members: Iterable[str]) -> str:
+    """The text of an object (as `fragment` gives it) of its members, each `quoted key: indented value`."""
+    inner = f",{_STORED}  ".join(members)
     return f"{{{_STORED}  {inner}{_STORED}}}" if inner else "{}"
 
 

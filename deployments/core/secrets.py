@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 MASK = "••••"
@@ -31,10 +32,22 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
     "roles": (),
 }
 
-_Steps = tuple[tuple[str, ...], ...]
-_SECRETS: Mapping[str, _Steps] = {
-    section: tuple(tuple(path.split()) for path in paths) for section, paths in _PATHS.items()
-}
+# The paths of a section as a tree: a step to what follows it, None where a secret is.
+_Tree = Mapping[str, "_Tree | None"]
+
+
+def _tree(paths: tuple[str, ...]) -> _Tree:
+    root: dict[str, Any] = {}
+    for path in paths:
+        node = root
+        *steps, last = path.split()
+        for step in steps:
+            node = node.setdefault(step, {})
+        node[last] = None
+    return root
+
+
+_SECRETS: Mapping[str, _Tree] = {section: _tree(paths) for section, paths in _PATHS.items()}
 
 
 def map_secrets(section: str, entry: Mapping[str, Any], fn: Callable[[Any], Any]) -> dict[str, Any]:
@@ -50,26 +63,54 @@ def map_secrets(section: str, entry: Mapping[str, Any], fn: Callable[[Any], Any]
     return result
 
 
-def _map(value: Any, paths: _Steps, fn: Callable[[Any], Any]) -> Any:
-    if value is None or not paths:
-        return value
-    if () in paths:
+def secrets_of(section: str, entry: Mapping[str, Any]) -> list[Any]:
+    """The values that `map_secrets` would hand to its function."""
+    found: list[Any] = []
+    _collect(entry, _SECRETS[section], found)
+    return found
+
+
+def _map(value: Any, tree: _Tree | None, fn: Callable[[Any], Any]) -> Any:
+    if value is None:
+        return None
+    if tree is None:
         return fn(value)
-    if paths[0][0] == "[]":
-        rest = _rest(paths, "[]")
-        return [_map(item, rest, fn) for item in value] if isinstance(value, list) else fn(value)
+    if not tree:
+        return value
+    if "[]" in tree:
+        return [_map(item, tree["[]"], fn) for item in value] if isinstance(value, list) else fn(value)
     if not isinstance(value, Mapping):
         return fn(value)
-    if paths[0][0] == "{}":
-        rest = _rest(paths, "{}")
-        return {key: _map(item, rest, fn) for key, item in value.items()}
-    return {key: _map(item, _rest(paths, _plain(key)), fn) for key, item in value.items()}
+    if "{}" in tree:
+        return {key: _map(item, tree["{}"], fn) for key, item in value.items()}
+    return {key: _map(item, tree.get(_plain(key), _NOTHING), fn) for key, item in value.items()}
 
 
-def _rest(paths: _Steps, step: str) -> _Steps:
-    return tuple(path[1:] for path in paths if path[0] == step)
+def _collect(value: Any, tree: _Tree | None, found: list[Any]) -> None:
+    """The same walk without building anything."""
+    if value is None:
+        return
+    if tree is None:
+        found.append(value)
+    elif "[]" in tree and isinstance(value, list):
+        for item in value:
+            _collect(item, tree["[]"], found)
+    elif "{}" in tree and isinstance(value, Mapping):
+        for item in value.values():
+            _collect(item, tree["{}"], found)
+    elif tree.keys() & {"[]", "{}"} or (tree and not isinstance(value, Mapping)):
+        found.append(value)
+    else:
+        for key, item in value.items() if tree else ():
+            below = tree.get(_plain(key), _NOTHING)
+            if below is None or below:
+                _collect(item, below, found)
 
 
+_NOTHING: _Tree = {}
+
+
+@lru_cache(maxsize=4096)
 def _plain(key: str) -> str:
     """`dial:extraData` and `extra_data` to `extraData`."""
     head, *rest = key.removeprefix("dial:").split("_")

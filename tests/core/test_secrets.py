@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given
+from hypothesis import strategies as st
 
-from deployments.core.secrets import MASK, map_secrets, mask_document
+from deployments.core.secrets import MASK, map_secrets, mask_document, secrets_of
 from tests.core.test_properties import documents
+
+STEPS = "upstreams key extra_data interfaces defaultHeaders function env external_services authSettings routes a"
+steps = st.sampled_from(STEPS.split())
+inner = st.recursive(
+    st.none() | st.integers() | st.text(max_size=2),
+    lambda below: st.lists(below, max_size=2) | st.dictionaries(steps, below, max_size=3),
+    max_leaves=8,
+)
+entries = st.dictionaries(steps, inner, max_size=4)
 
 S = "sk-secret"
 UPSTREAM = {"endpoint": "shown", "key": S, "dial:key": S, "extraData": {"x": S}, "secretExtraData": [S], "weight": 1}
@@ -79,3 +89,15 @@ def test_wrong_types_neither_break_nor_leak() -> None:
 def test_masking_never_fails(document: dict[str, Any]) -> None:
     mask_document(document)
     mask_document({"assistant": document, "keys": document, "models": document})
+
+
+@given(st.sampled_from(["models", "applications", "toolsets", "routes", "keys", "roles"]), entries)
+def test_the_secrets_are_those_that_are_mapped(section: str, entry: dict[str, Any]) -> None:
+    mapped: list[Any] = []
+
+    def collect(value: Any) -> Any:
+        mapped.append(value)
+        return value
+
+    assert map_secrets(section, entry, collect) == entry
+    assert secrets_of(section, entry) == mapped

@@ -17,6 +17,8 @@ from deployments.core.merge import merge
 from deployments.core.render import Fragment, fragment, fragment_of, fragment_of_list, indented, quote, render, with_key
 from deployments.core.text import SettingsError, parse
 from deployments.core.versions import Version
+from deployments.models import Deployment
+from dialadmin.secrets import encrypt
 from tests.core.test_properties import documents, values
 from tests.core.test_vectors import MissingFileError, as_file, names, read
 from tests.deployments.factories import SETTINGS, TESTER, deployment, make_draft
@@ -85,6 +87,19 @@ def test_the_bytes_after_every_kind_of_edit() -> None:
 
 
 @pytest.mark.django_db
+def test_a_stored_token_in_a_place_of_no_secret_is_never_decrypted() -> None:
+    make_draft()
+    token = encrypt('"stolen"')
+    key = Deployment.objects.get(name="gpt-4o").body.split('"key": "')[1].split('"')[0]
+    for fields in ({"description": token}, {"description": key}):
+        actions.change_deployment(deployment=deployment("gpt-4o"), fields=fields, by=TESTER)
+        text = draft.text(draft.current())
+        assert text == render(draft.document())
+        assert f'"description": "{fields["description"]}"' in text
+        assert '"key": "upstream-secret"' in text
+
+
+@pytest.mark.django_db
 def test_an_export_takes_eight_queries_at_most_at_any_size() -> None:
     def queries() -> int:
         exports.export()  # judged once
@@ -127,5 +142,5 @@ def test_fragments_stand_for_their_values_at_every_depth(document: dict[str, Any
     for depth in range(1, 4):
         assert render(cut(document, depth)) == render(document)
     items = [(quote(key), indented(fragment(item))) for key, item in document.items()]
-    assert fragment_of(items) == fragment(document)
+    assert fragment_of([f"{key}: {value}" for key, value in items]) == fragment(document)
     assert fragment_of_list([key for key, _ in items]) == fragment(list(document))
