@@ -17,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models.signals import post_migrate, post_save
 
 from dialadmin.history.models import Entry
+from dialadmin.history.redaction import Redaction
 from dialadmin.search.models import Cut, Item, Word
 from dialadmin.search.sources import KINDS, Source
 from dialadmin.search.words import cuts, guessable, words
@@ -106,6 +107,19 @@ def _batches(values: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     iterator = iter(values)
     while batch := list(islice(iterator, size)):
         yield batch
+
+
+def forget_person(person: Redaction) -> int:
+    """Forget the words by which only an erased person was found, once the tables have forgotten them."""
+    theirs = set(words([person.sub, *person.distinct, *person.common]))
+
+    def forget() -> None:
+        refresh()
+        kept = set(Word.objects.filter(word__in=theirs).values_list("word", flat=True))
+        Cut.objects.filter(word__in=theirs - kept)._raw_delete("default")
+
+    transaction.on_commit(forget, robust=True)
+    return 0  # known when it is done
 
 
 def follow(app: AppConfig) -> None:

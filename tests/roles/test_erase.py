@@ -25,6 +25,8 @@ from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor, Target, record
 from dialadmin.history.redaction import Redaction
 from dialadmin.history.registry import Act
+from dialadmin.search import index
+from dialadmin.search.models import Cut, Item, Word
 from roles import actions, acts
 from roles.models import Membership, SyncRun, User
 from roles.reading import RemoteUser
@@ -103,6 +105,22 @@ def test_nothing_of_the_person_is_left_and_no_row_goes(grace: User) -> None:
     token = f"erased-{grace.pk}"
     assert (grace.sub, grace.username, grace.email, grace.name, str(grace)) == (token, token, "", "", token)
     assert grace.gone_at is not None
+
+
+def test_the_search_forgets_too(grace: User, django_capture_on_commit_callbacks: Any) -> None:
+    Release.objects.create(
+        number=2, created_at=timezone.now(), author_id="sub-5", author_name="x", digest="e",
+        note="for grace.okafor@example.com",
+        payload="p", target_version="0.46.0", draft_version=1,
+    )  # fmt: skip
+    index.refresh()
+    assert Item.objects.filter(text__icontains="okafor").count() == 2
+    assert Cut.objects.filter(word="okafor").exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        actions.erase_user(user=grace, reason="asked", by=BY)
+    assert not Item.objects.filter(text__icontains="okafor").exists()
+    assert not Word.objects.filter(word__icontains="okafor").exists()
+    assert not Cut.objects.filter(word__icontains="okafor").exists()
 
 
 def test_history_says_that_it_was_done_and_not_whom(grace: User) -> None:
