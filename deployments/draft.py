@@ -9,11 +9,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
@@ -157,9 +159,13 @@ class _Indented(dict[str, str]):
 
 
 def _plain(kind: str, body: str) -> str:
-    """The text of a stored body with its secrets decrypted."""
-    if TOKEN_START not in body:
-        return body
+    """The text of a stored body with its secrets decrypted; what changes between two exports are few of them."""
+    return _decrypted_text(tuple(settings.ENCRYPTION_KEYS), kind, body) if TOKEN_START in body else body
+
+
+@lru_cache(maxsize=4096)
+def _decrypted_text(keys: tuple[str, ...], kind: str, body: str) -> str:
+    """`keys` are those that decrypt: with others, nothing that is remembered counts."""
     tokens = _TOKEN.findall(body)
     # Only at the places of secrets is anything decrypted: a text that merely looks like a token, or was one
     # elsewhere, stays what it is. Where the two differ, or a secret takes several lines, everything is parsed.
