@@ -14,6 +14,8 @@ from deployments.core.versions import Version
 from deployments.document import split
 from deployments.entries import NotSavedError, Place
 from deployments.models import Deployment
+from deployments.releases import drafts
+from deployments.releases.presentation import told_context
 from dialadmin.accounts.guards import Refused, StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
@@ -86,10 +88,11 @@ def _page(request: StaffRequest, place: Place, *, back: str) -> HttpResponse:
         return redirect(back)
     # What was typed anew is a secret from now on: the text goes on with masks, their values sealed.
     text, secrets = entries.masked(place, value)
+    changes = compare(split(place.alone(now)), split(place.alone(value)))
     context |= {
         "text": text,
         "sealed": entries.seal(secrets),
-        "changes": compare(split(place.alone(now)), split(place.alone(value))),
+        **told_context(drafts.of_parts(split(place.replaced(document, value))), tuple(changes)),
         "findings": [finding for _, finding in judged if finding.severity == "warning"],
         "previewed": True,
     }

@@ -16,7 +16,7 @@ from deployments.core.text import locate
 from dialadmin.accounts.models import Staff
 from dialadmin.history.models import Entry
 from roles.models import ApiKey, Role
-from tests.deployments.factories import SECRETS, SETTINGS, TESTER, deployment, document, make_draft
+from tests.deployments.factories import SECRETS, SETTINGS, TESTER, deployment, document, make_draft, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -129,9 +129,11 @@ def test_what_core_would_refuse_is_refused_at_its_line(editor: Client, text: str
 
 
 def test_nothing_is_saved_before_it_is_shown(editor: Client) -> None:
+    make_user("grace")
     before, entries = document(), Entry.objects.count()
     shown = send(editor, "gpt-4o", {"type": "chat", "endpoint": "http://adapter/gpt-4o"})
     assert "restricted to analysts, engineers → open to everyone" in shown.content.decode()
+    assert [line.words for line in shown.context["lines"]] == ["restricted → open to everyone"]
     assert (document(), Entry.objects.count()) == (before, entries)
 
 
