@@ -42,12 +42,12 @@ def encryption_keys(**_: Any) -> list[CheckMessage]:
 
 @register()
 def removal_share(**_: Any) -> list[CheckMessage]:
-    if 0 <= settings.SYNC_MAX_REMOVAL_SHARE <= 1:
-        return []
+    shares = {
+        "SYNC_MAX_REMOVAL_SHARE": "0.2 stops a sync that would remove more than a fifth.",
+        "RELEASE_REMOVAL_SHARE": "0.1 asks for a second thought before a release takes access from more than a tenth.",
+    }
     return [
-        Error(
-            "SYNC_MAX_REMOVAL_SHARE has to lie between 0 and 1.",
-            hint="0.2 stops a sync that would remove more than a fifth.",
-            id="dialadmin.E003",
-        )
+        Error(f"{name} has to lie between 0 and 1.", hint=hint, id="dialadmin.E003")
+        for name, hint in shares.items()
+        if not 0 <= getattr(settings, name) <= 1
     ]
