@@ -22,7 +22,7 @@ from dialadmin.history.recorder import Actor, Target, record
 from dialadmin.history.redaction import Redaction
 
 BATCH = 2_000
-MOST_ROWS = 200_000
+MOST_ROWS = 50_000  # more than people decide, and what is stored within one request
 NAMED = 20  # subjects that a history entry names
 
 
