@@ -153,6 +153,20 @@ VARIABLES: dict[str, Variable] = {
             default="",
         ),
         Variable(
+            "CHAT_URL",
+            "str",
+            "Where DIAL Chat is, without a final slash: the setup check looks for its callback.",
+            "https://chat.example.com",
+            default="",
+        ),
+        Variable(
+            "CHAT_CLIENT_ID",
+            "str",
+            "The app client of DIAL Chat, where it is another than this dashboard's.",
+            "1h57kf5cpq17m0eml12EXAMPLE",
+            default="",
+        ),
+        Variable(
             "AUDITOR_GROUPS",
             "list",
             "Cognito groups whose members may read everything but secrets.",

@@ -10,7 +10,7 @@ list of roles merely does not show them unless asked (`provider_prefix`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,13 @@ def client() -> CognitoIdentityProviderClient:
     tried again with growing pauses, ATTEMPTS times at most; that is set here because the default differs
     between versions and modes of boto3, and one of them never repeats a throttled call of Cognito.
     """
-    return _client(boto3.Session(), retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS})
+    return _client(_session(), retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS})
+
+
+@cache
+def _session() -> boto3.Session:
+    """One for the process: it holds the model of the API, a third of a second's work, and renews credentials itself."""
+    return boto3.Session()
 
 
 def _client(session: boto3.Session, **config: Any) -> CognitoIdentityProviderClient:
@@ -99,7 +105,7 @@ class _PlainParsers(ResponseParserFactory):
 
 @cache
 def _reader_session() -> boto3.Session:
-    """One for the process: it holds the model of the API, a third of a second's work, and renews credentials itself."""
+    """One for the process, like `_session`, that reads answers as they are."""
     session = botocore.session.get_session()
     session.register_component("response_parser_factory", _PlainParsers())
     return boto3.Session(botocore_session=session)
@@ -244,3 +250,48 @@ def _explain_answer(code: str, error: ClientError) -> str:
     if _status(error) >= 500:
         return "Cognito has a problem of its own at the moment. Sync again in a few minutes."
     return f"Cognito answered {error.operation_name} with {code or 'an error'}. The log has the details."
+
+
+# --- setting a pool up --------------------------------------------------------------------------------
+
+
+class DeniedError(CognitoError):
+    """The AWS credentials lack a permission; `action` names it as an IAM policy does."""
+
+    def __init__(self, text: str, action: str) -> None:
+        super().__init__(text)
+        self.action = action
+
+
+Administration = Callable[..., dict[str, Any]]
+
+
+def administration() -> Administration:
+    """A function that makes one call by its name in boto3: `call("describe_user_pool", UserPoolId=…)`.
+
+    It raises MissingError for what is not there, DeniedError for a missing permission, CognitoError for the rest.
+    """
+    try:
+        api = client()
+    except (BotoCoreError, ValueError) as error:
+        words = explain(error) if isinstance(error, BotoCoreError) else "COGNITO_ENDPOINT_URL is not a usable address."
+        raise CognitoError(words) from error
+
+    def call(method: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(api, method)(**arguments)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            words = explain(error)
+            if isinstance(error, ClientError):
+                if _code(error) in DENIED:
+                    raise DeniedError(words, f"cognito-idp:{error.operation_name}") from error
+                if _code(error) in (NOT_FOUND, "UserNotFoundException"):
+                    raise MissingError(words) from error
+                if 400 <= _status(error) < 500 and _code(error) not in THROTTLED | EXPIRED | BAD_SIGNATURE:
+                    # What was refused is of our own making here, so that Cognito's words are the useful ones.
+                    refused = error.response.get("Error", {}).get("Message", "")
+                    raise CognitoError(f"Cognito refused {error.operation_name}: {refused}") from error
+            raise CognitoError(words) from error
+        return answer
+
+    return call
