@@ -32,7 +32,15 @@ class Group:
 
 MENU: tuple[tuple[str, tuple[Page, ...]], ...] = (
     ("", (Page("Home", "home"),)),
-    ("Who", (Page("Roles", "roles:list"), Page("Users", "roles:users"), Page("Syncs", "roles:syncs"))),
+    (
+        "Who",
+        (
+            Page("Roles", "roles:list"),
+            Page("Users", "roles:users"),
+            Page("Syncs", "roles:syncs"),
+            Page("Setup", "roles:setup"),
+        ),
+    ),
     ("What", (Page("Deployments", "deployments:list"), Page("API keys", "deployments:keys"))),
     (
         "Settings",
@@ -71,6 +79,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "roles:list": ("groups", "cognito groups"),
     "roles:users": ("people", "persons", "members"),
     "roles:syncs": ("sync now", "synchronise", "read the pool", "cognito", "refresh"),
+    "roles:setup": ("check cognito", "user pool", "app client", "callback", "issuer"),
     "roles:create": ("create role", "add role"),
     "deployments:list": ("models", "applications", "addons", "assistants", "catalogue"),
     "deployments:create": ("create deployment", "add model", "new model"),

@@ -139,3 +139,8 @@ def forget_person(person: Redaction) -> int:
     """Take somebody out of the records of syncs: as the one who started them, and out of what they changed."""
     started = person.rows(SyncRun, "by", "order", about=lambda row: row["order"].get("by") == person.sub)
     return len(started | person.rows(SyncRun, "changes", "error", about=lambda row: False))
+
+
+def note_secret_shown(*, client_id: str, by: Actor) -> None:
+    """Note that somebody had the secret of an app client shown; never the secret."""
+    record(acts.SECRET_SHOWN, by=by, target=Target("app-client", client_id, client_id))

@@ -6,4 +6,7 @@ SYNCED = register(Act("sync.applied", "Sync applied", "synced the pool: {note}")
 SYNC_FAILED = register(Act("sync.failed", "Sync failed", "could not sync the pool: {note}"))
 SYNC_STOPPED = register(Act("sync.stopped", "Sync stopped", "stopped a sync before it changed anything: {note}"))
 USER_ERASED = register(Act("user.erased", "Person erased", "erased the personal data of {target}: {note}"))
+SECRET_SHOWN = register(
+    Act("pool.secret-shown", "Client secret shown", "had the secret of the app client {target} shown")
+)
 ROLE_CREATED = register(Act("role.created", "Role created", "created the role {target}"))

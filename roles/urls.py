@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from roles import views
+from roles import setup_views, views
 
 app_name = "roles"
 
@@ -24,4 +24,10 @@ syncs = [
     path("syncs/<int:pk>/", views.sync_detail, name="sync"),
 ]
 
-urlpatterns = [*roles, *users, *syncs]
+pool = [
+    path("setup/", setup_views.setup_page, name="setup"),
+    path("setup/again/", setup_views.setup_again, name="setup-again"),
+    path("setup/secret/", setup_views.setup_secret, name="setup-secret"),
+]
+
+urlpatterns = [*roles, *users, *syncs, *pool]

@@ -17,6 +17,7 @@ from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import Permission, Scope
 from dialadmin.secrets import encrypt
 from roles.models import ApiKey, Role, SyncRun, User
+from roles.setup import Facts
 from tests.access.factories import make_review
 from tests.deployments.factories import TESTER, make_draft, make_user
 
@@ -48,6 +49,9 @@ LISTED: dict[str, Permission | None] = {
     "roles:syncs": READ,
     "roles:sync": READ,
     "roles:sync-start": EDIT,
+    "roles:setup": READ,
+    "roles:setup-again": READ,
+    "roles:setup-secret": RELEASE,
     "deployments:list": READ,
     "deployments:create": EDIT,
     "deployments:detail": READ,
@@ -109,6 +113,8 @@ LISTED: dict[str, Permission | None] = {
     "api:audit": None,
 }
 POST_ONLY = {
+    "roles:setup-again",
+    "roles:setup-secret",
     "access:review-decide",
     "access:review-close",
     "access:download",
@@ -149,8 +155,10 @@ def test_every_url_is_listed() -> None:
 
 
 @pytest.fixture
-def url_of(ada: Staff) -> Callable[[str], str]:
-    """The address of a URL by name, with rows behind it."""
+def url_of(ada: Staff, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """The address of a URL by name, with rows behind it. No page gets as far as Cognito."""
+    monkeypatch.setattr("roles.inspection.inspect", lambda wanted: Facts())
+    monkeypatch.setattr("roles.inspection.client_secret", lambda wanted: "")
     make_draft()
     user = make_user("grace", "analysts")
     run = SyncRun.objects.create(state="applied", by="test")

@@ -12,11 +12,16 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from dialadmin.accounts.models import Staff
+from dialadmin.history.models import Entry
 from roles import cognito, provision, setup
+from roles.reading import CognitoError
 from tests.roles.conftest import SESSION
 
 PUBLIC, CHAT = "https://dialadmin.example.com", "https://chat.example.com"
@@ -107,7 +112,7 @@ def test_a_run_that_was_cut_is_completed(cut: int, api: Any, settings: Any, monk
             if method.startswith(("create_", "admin_create", "admin_add")):
                 left -= 1
                 if left < 0:
-                    raise cognito.CognitoError("The connection was lost.")
+                    raise CognitoError("The connection was lost.")
             return call(method, **arguments)
 
         return counted
@@ -355,3 +360,53 @@ def test_the_plan_of_what_is_complete_is_empty() -> None:
         tuple(provision.callbacks(order)), tuple(provision.sign_outs(order)), ("COGNITO",),
     )  # fmt: skip
     assert provision.plan(order, provision.Existing("pool", "dial", client, {}, frozenset("a"))) == []
+
+
+# --- the page -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_page_shows_the_points_and_the_values(
+    pool: dict[str, str], client_of: Callable[[Staff], Client], vera: Staff
+) -> None:
+    page = client_of(vera).get(reverse("roles:setup")).content.decode()
+    assert "Nothing found that would not work" in page
+    assert "AUTH_COGNITO_HOST=https://cognito-idp.eu-west-1.amazonaws.com/" in page
+    assert "aidial.identityProviders.cognito.rolePath=cognito:groups" in page
+    assert "AUTH_COGNITO_SECRET=" not in page
+
+
+@pytest.mark.django_db
+def test_a_publisher_has_the_secret_shown_and_history_notes_it_without_it(
+    api: Any, pool: dict[str, str], client_of: Callable[[Staff], Client], ada: Staff, edit: Staff
+) -> None:
+    secret = api.describe_user_pool_client(**pool)["UserPoolClient"]["ClientSecret"]
+    assert client_of(edit).post(reverse("roles:setup-secret")).status_code == 403
+    response = client_of(ada).post(reverse("roles:setup-secret"))
+    assert f"AUTH_COGNITO_SECRET={secret}" in response.content.decode()
+    assert "no-store" in response.headers["Cache-Control"]
+    entry = Entry.objects.get(act="pool.secret-shown")
+    assert entry.target_name == pool["ClientId"]
+    assert secret not in str(entry.__dict__)
+
+
+@pytest.mark.django_db
+def test_a_look_is_kept_for_a_minute_and_can_be_had_anew(
+    api: Any, pool: dict[str, str], client_of: Callable[[Staff], Client], vera: Staff
+) -> None:
+    client = client_of(vera)
+    client.get(reverse("roles:setup"))
+    _no_domain(api, pool)
+    assert "Nothing found" in client.get(reverse("roles:setup")).content.decode()
+    page = client.post(reverse("roles:setup-again"), follow=True).content.decode()
+    assert "1 point would not work" in page
+
+
+@pytest.mark.django_db
+def test_a_pool_that_cannot_be_read_is_said_on_the_page(
+    api: Any, settings: Any, client_of: Callable[[Staff], Client], vera: Staff
+) -> None:
+    settings.COGNITO_USER_POOL_ID = "eu-west-1_Nowhere"
+    response = client_of(vera).get(reverse("roles:setup"))
+    assert response.status_code == 503
+    assert "There is no user pool eu-west-1_Nowhere" in response.content.decode()
