@@ -23,13 +23,28 @@ def draft_findings() -> list[Finding]:
 
 def findings_of(row: Draft) -> list[Finding]:
     """The same, for those who have the draft's row already."""
-    newest_sync = SyncRun.objects.filter(state=SyncRun.State.APPLIED).aggregate(newest=Max("pk"))["newest"]
-    key = f"findings:{row.version}:{newest_sync}"
+    key = f"findings:{_state(row)}"
     found: list[Finding] | None = cache.get(key)
     if found is None:
         found = check(draft.document(), Version.parse(row.target_version), people=people_of_groups())
         cache.set(key, found)
     return found
+
+
+def errors_of(row: Draft) -> list[Finding]:
+    """The errors among them, mostly none: kept apart, because they are few and each export asks for them."""
+    key = f"errors:{_state(row)}"
+    found: list[Finding] | None = cache.get(key)
+    if found is None:
+        found = [finding for finding in findings_of(row) if finding.severity == "error"]
+        cache.set(key, found)
+    return found
+
+
+def _state(row: Draft) -> str:
+    """What findings depend on: the draft and the last sync that changed anything. One query."""
+    newest = SyncRun.objects.filter(state=SyncRun.State.APPLIED).aggregate(newest=Max("pk"))["newest"]
+    return f"{row.version}:{newest}"
 
 
 def people_of_groups() -> dict[str, int] | None:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from deployments import draft
-from deployments.checks import findings_of
+from deployments.checks import errors_of
 from deployments.core.findings import Finding
 from deployments.core.versions import Version
 
@@ -35,7 +35,7 @@ def export() -> Export:
     keeps per state of the draft and the pool.
     """
     row = draft.current()
-    errors = [finding for finding in findings_of(row) if finding.severity == "error"]
+    errors = errors_of(row)
     if errors:
         raise RefusedError(errors)
     data = draft.text(row).encode()
