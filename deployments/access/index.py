@@ -242,48 +242,34 @@ class Index:
             away |= self.people.everyone & ~counted
         return away
 
-    def classes(self, roles: AbstractSet[str], among: int) -> list[tuple[frozenset[str], int]]:
-        """These people by which of the roles they hold: of thousands of sets of roles, a handful of classes."""
-        parts: list[tuple[frozenset[str], int]] = [(_NOBODY, among)] if among else []
-        for role in sorted(roles & self.people.holding.keys()):
-            bits = self.people.holding[role]
-            split = []
-            for held, people in parts:
-                inside = people & bits
-                if inside:
-                    split.append((held | {role}, inside))
-                if inside != people:
-                    split.append((held, people ^ inside))
-            parts = split
-        return parts
-
     def counts(self) -> dict[Place, int]:
         """How many people each deployment lists."""
         return {(item.section, item.name): self.listed(item).bit_count() for item in self.deployments}
 
     def answers_of_people(self, deployment: Deployment) -> Iterator[tuple[int, Answer]]:
-        """Number and answer of everyone whom the deployment lists, by user name."""
-        relevant = self.relevant[self._numbers[deployment.section, deployment.name]]
-        found: list[Answer | None] = [None] * self.people.count
-        for roles, people in self.classes(relevant, self.listed(deployment)):
-            answer = self.answer(deployment, roles)
-            for number in members(people):
-                found[number] = answer
-        return ((number, answer) for number, answer in enumerate(found) if answer is not None)
+        """Number and answer of everyone whom the deployment lists, by user name; people with the same say share one."""
+        listed, holding = self.listed(deployment), self.people.holding
+        held: dict[int, list[str]] = {}
+        for role in sorted(self.relevant[self._numbers[deployment.section, deployment.name]] & holding.keys()):
+            for number in members(holding[role] & listed):
+                held.setdefault(number, []).append(role)
+        known: dict[tuple[str, ...], Answer | None] = {}
+        for number in members(listed):
+            roles = tuple(held.get(number, ()))
+            if roles not in known:
+                known[roles] = self._answer(deployment, frozenset(roles))
+            answer = known[roles]
+            if answer is not None:
+                yield number, answer
 
     def granted(self, deployment: Deployment, window: str) -> tuple[int, int]:
         """What the people of a deployment may use in a window if all use theirs, and how many have no limit there."""
         tokens = unlimited = 0
-        relevant = self.relevant[self._numbers[deployment.section, deployment.name]]
-        for roles, people in self.classes(relevant, self.listed(deployment)):
-            answer = self.answer(deployment, roles)
-            if answer is None or not answer.reaches:
-                continue
-            limit = answer.limit.get(window) if answer.state == "limited" else None
-            if limit is None:
-                unlimited += people.bit_count()
-            else:
-                tokens += limit * people.bit_count()
+        for _, answer in self.answers_of_people(deployment):
+            if answer.reaches:
+                limit = answer.limit.get(window) if answer.state == "limited" else None
+                tokens += limit or 0
+                unlimited += limit is None
         return tokens, unlimited
 
     # --- deployments of somebody ---------------------------------------------------------------------------
