@@ -13,9 +13,11 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from deployments.access.index import Answer, Index, State, iterate
-from deployments.core.load import UNLIMITED, WINDOWS, Limit
+from deployments.core.limits import DEFAULT
+from deployments.core.load import UNLIMITED, WINDOWS, Deployment
 from dialadmin.spreadsheet import cell
 
 MARK = b"\x00"  # stands for the subject; no name holds it
@@ -212,145 +214,150 @@ def _plain(index: Index, form: Form) -> Callable[[tuple[int, ...]], tuple[bytes,
     return of_set
 
 
-# Per window that any limit uses: the number with the rank of the role behind it, so that of equal numbers the first
-# role by name is the largest; and its piece of the row.
-_Entry = Sequence[tuple[int, bytes]]
-_RANK = 20  # bits of the rank
-_BEGINS = 20_000  # begins of rows that are kept
+# The numbers of a role on a deployment, one per window that any limit uses, by their place in the order of all: the
+# larger the number, the later; of equal ones that of the first role by name is the last.
+_Entry = tuple[int, ...]
+_FALLBACK = ""  # the role of a number that somebody has of whose roles none has a say
+_OVERLAPS = 15_000  # rows that several roles open that are kept
 
 
 class _Assembly:
     """The rows of a set of roles, put together from pieces that are written once.
 
-    A deployment that one role of somebody opens and limits has a row that depends on that role alone: those rows
-    are ready, a block for each role. Where several roles have a say, the largest number of each window wins
-    (core-semantics 3.1), and its piece with it; of equals the first role by name.
+    A restricted deployment that one role of somebody opens has a row that depends on that role alone: those rows
+    are ready. What is open to everyone is limited by nearly every role: of each window the largest number wins
+    (core-semantics 3.1), and its piece of the row with it.
     """
 
     def __init__(self, index: Index, form: Form) -> None:
         self.index = index
         self.form = form
-        self.used = [
-            at
-            for at in range(len(WINDOWS))
-            if any(limit[at] != UNLIMITED for limits in index.settings.limits.values() for limit in limits.values())
-        ]
-        self.rank = {role: (1 << _RANK) - 1 - at for at, role in enumerate(sorted(index.settings.limits))}
-        self.begins: dict[tuple[int, tuple[str, ...]], bytes] = {}
-        self.pieces: dict[tuple[Limit, str], _Entry] = {}
+        limits = index.settings.limits
+        given = [limit for some in limits.values() for limit in some.values()]
+        self.used = [at for at in range(len(WINDOWS)) if any(limit[at] != UNLIMITED for limit in given)]
+        self._order_numbers()
         self.lead = self._unused(0, self.used[0] if self.used else len(WINDOWS))
+        self.overlaps: dict[tuple[int, tuple[int, ...]], bytes] = {}
         roles = index.people.roles
         self.opened = [index.opened_by.get(role, 0) for role in roles]
         self.alone = [
-            [(n, self._one(n, role)) for n in iterate(bits)] for role, bits in zip(roles, self.opened, strict=True)
+            {n: self._plain(n, role) for n in iterate(bits)} for role, bits in zip(roles, self.opened, strict=True)
         ]
-        self.whole = [b"".join([row for _, row in rows]) for rows in self.alone]
-        self.open = list(iterate(index.open_bits))
-        self.open_rows = [self._one(n, None) for n in self.open]
-        self.open_whole = b"".join(self.open_rows)
-        self.open_begins = [self._begin(n, ()) for n in self.open]
-        # What a role turns of the rows of everyone: which, its numbers, and the row if no other role has a say.
-        self.turned: list[list[tuple[int, _Entry, bytes]]] = [
+        open_to_all = list(iterate(index.open_bits))
+        self.open_count = len(open_to_all)
+        limited = [n for n in open_to_all if self.used and self._limits(index.deployments[n])]
+        self.unlimited = b"".join([self._plain(n) for n in open_to_all if n not in set(limited)])
+        self.begins = [self._begin(n, ()) for n in limited]
+        # The numbers of somebody of whose roles none has a say, one deployment behind the other, and what a role says.
+        self.first = [place for n in limited for place in self._fallback(n)]
+        self.turns = [
             [
-                (at, entry, self._one(n, role))
-                for at, n in enumerate(self.open)
-                if role in index.relevant[n] and (entry := self._entry(n, role)) is not None
+                (at * len(self.used) + window, place)
+                for at, n in enumerate(limited)
+                for window, place in enumerate(self._entry(n, role) or ())
             ]
             for role in roles
         ]
-        self.ends = {state: form.end(state) for state in ("denied", "limited", "unlimited")}
+
+    def _order_numbers(self) -> None:
+        """All numbers in order, those of the fallback first: whoever has a say puts one of theirs in its place."""
+        limits = self.index.settings.limits
+        numbers = {(0, UNLIMITED, 0, _FALLBACK)}
+        for rank, role in enumerate(sorted(limits, reverse=True)):
+            for limit in limits[role].values():
+                numbers |= {(1, limit[at], rank, role) for at in self.used}
+                if role == DEFAULT:
+                    numbers |= {(0, limit[at], 0, role) for at in self.used}
+        ordered = sorted(numbers)
+        self.place = {(said, number, role): at for at, (said, number, _, role) in enumerate(ordered)}
+        self.pieces = [
+            [
+                self.form.window(WINDOWS[at], *_given(number, role)) + self._unused(at + 1, following)
+                for _, number, _, role in ordered
+            ]
+            for at, following in zip(self.used, (*self.used, len(WINDOWS))[1:], strict=True)
+        ]
+        ends = {state: self.form.end(state) for state in ("denied", "limited", "unlimited")}
+        # The end of a row by its smallest number.
+        self.ends = [
+            ends["denied" if number <= 0 else "limited" if number < UNLIMITED else "unlimited"]
+            for _, number, _, _ in ordered
+        ]
 
     def of_set(self, places: tuple[int, ...]) -> tuple[bytes, int]:
         """All rows of somebody with these roles, and how many."""
         opened = self.opened
+        rows: dict[int, bytes] = {}
         seen = twice = 0
         for place in places:
             bits = opened[place]
             twice |= seen & bits
             seen |= bits
-        parts = self._open(places)
+            rows |= self.alone[place]
+        while twice:
+            bit = twice & -twice
+            twice ^= bit
+            holders = tuple([place for place in places if opened[place] & bit])
+            number = bit.bit_length() - 1
+            rows[number] = self.overlaps.get((number, holders)) or self._overlap(number, holders)
+        return b"".join([self.unlimited, *self._open(places), *rows.values()]), self.open_count + len(rows)
+
+    def _open(self, places: tuple[int, ...]) -> Iterable[bytes]:
+        """The rows of what is open to everyone and limited for some, in pieces."""
+        if not self.first:
+            return ()
+        largest = self.first.copy()
         for place in places:
-            if opened[place] & twice:
-                parts += [row for number, row in self.alone[place] if not twice >> number & 1]
-            else:
-                parts.append(self.whole[place])
-        roles = self.index.people.roles
-        for number in iterate(twice):
-            parts.append(self._several(number, [roles[place] for place in places if opened[place] >> number & 1]))
-        return b"".join(parts), len(self.open) + seen.bit_count()
+            for at, number in self.turns[place]:
+                if number > largest[at]:
+                    largest[at] = number
+        windows = len(self.used)
+        columns = [largest[window::windows] for window in range(windows)]
+        smallest = map(min, *columns) if windows > 1 else columns[0]
+        pieces = [map(texts.__getitem__, column) for texts, column in zip(self.pieces, columns, strict=True)]
+        return chain.from_iterable(zip(self.begins, *pieces, map(self.ends.__getitem__, smallest), strict=True))
 
-    def _open(self, places: tuple[int, ...]) -> list[bytes]:
-        """The rows of what is open to everyone, turned by the limits of these roles."""
-        once: dict[int, _Entry] = {}
-        several: dict[int, list[_Entry]] = {}
-        rows = self.open_rows.copy()
-        for place in places:
-            for at, entry, row in self.turned[place]:
-                if at not in once:
-                    once[at] = entry
-                    rows[at] = row
-                elif at in several:
-                    several[at].append(entry)
-                else:
-                    several[at] = [once[at], entry]
-        if not once:
-            return [self.open_whole]
-        for at, entries in several.items():
-            rows[at] = self._put(self.open_begins[at], entries)
-        return rows
+    def _overlap(self, number: int, places: tuple[int, ...]) -> bytes:
+        """The row of a restricted deployment that several roles open."""
+        roles = [self.index.people.roles[place] for place in places]  # in alphabetical order, as the places are
+        entries = [entry for role in roles if (entry := self._entry(number, role))]
+        if entries:
+            largest = list(map(max, *entries)) if len(entries) > 1 else entries[0]
+            pieces = [texts[place] for texts, place in zip(self.pieces, largest, strict=True)]
+            row = b"".join([self._begin(number, tuple(roles)), *pieces, self.ends[min(largest)]])
+        else:
+            row = self._plain(number, *roles)
+        if len(self.overlaps) > _OVERLAPS:
+            self.overlaps.clear()
+        self.overlaps[number, places] = row
+        return row
 
-    def _several(self, number: int, roles: Sequence[str]) -> bytes:
-        """The row of a restricted deployment that several roles open; `roles` in alphabetical order."""
-        entries = [entry for role in roles if (entry := self._entry(number, role)) is not None]
-        if not entries:
-            answer = self.index.answer(self.index.deployments[number], frozenset(roles))
-            return b"" if answer is None else self.form.row(answer)
-        return self._put(self._begin(number, tuple(roles)), entries)
-
-    def _one(self, number: int, role: str | None) -> bytes:
-        roles = frozenset[str]() if role is None else frozenset((role,))
-        answer = self.index.answer(self.index.deployments[number], roles)
+    def _plain(self, number: int, *roles: str) -> bytes:
+        answer = self.index.answer(self.index.deployments[number], frozenset(roles))
         return b"" if answer is None else self.form.row(answer)
 
     def _begin(self, number: int, via: tuple[str, ...]) -> bytes:
-        begin = self.begins.get((number, via))
-        if begin is None:
-            if len(self.begins) > _BEGINS:
-                self.begins.clear()
-            begin = self.form.begin(Answer(self.index.deployments[number], via, "limited")) + self.lead
-            self.begins[number, via] = begin
-        return begin
+        return self.form.begin(Answer(self.index.deployments[number], via, "limited")) + self.lead
 
-    def _put(self, begin: bytes, entries: Sequence[_Entry]) -> bytes:
-        """The row of the largest number in each window."""
-        winners = list(map(max, *entries)) if len(entries) > 1 else entries[0]
-        smallest = min(winners)[0] >> _RANK if winners else UNLIMITED
-        state = "denied" if smallest <= 0 else "limited" if smallest < UNLIMITED else "unlimited"
-        return b"".join([begin, *[piece for _, piece in winners], self.ends[state]])
+    def _limits(self, deployment: Deployment) -> bool:
+        """Whether anybody's row of it can have a number."""
+        settings = self.index.settings
+        enforced = deployment.shadowed_by is None and deployment.section in settings.rules.enforced
+        return enforced and bool(settings.entries.get(deployment.name))
 
     def _entry(self, number: int, role: str) -> _Entry | None:
-        """The numbers of a role on a deployment that enforces limits, each with its piece of a row."""
+        """What a role says of a deployment that enforces limits."""
         deployment = self.index.deployments[number]
-        if deployment.shadowed_by is not None or deployment.section not in self.index.settings.rules.enforced:
-            return None
         limit = self.index.settings.limits.get(role, {}).get(deployment.name)
-        return None if limit is None else self._pieces(limit, role)
+        if limit is None or not self._limits(deployment):
+            return None
+        return tuple([self.place[1, limit[at], role] for at in self.used])
 
-    def _pieces(self, limit: Limit, role: str) -> _Entry:
-        known = self.pieces.get((limit, role))
-        if known is None:
-            known = self.pieces[limit, role] = self._written(limit, role)
-        return known
-
-    def _written(self, limit: Limit, role: str) -> _Entry:
-        bounds = zip(self.used, (*self.used, len(WINDOWS))[1:], strict=True)
-        return [
-            (
-                (limit[at] << _RANK) + self.rank[role],
-                self.form.window(WINDOWS[at], *_given(limit[at], role)) + self._unused(at + 1, following),
-            )
-            for at, following in bounds
-        ]
+    def _fallback(self, number: int) -> _Entry:
+        limit = self.index.settings.limits.get(DEFAULT, {}).get(self.index.deployments[number].name)
+        if limit is None:
+            return (self.place[0, UNLIMITED, _FALLBACK],) * len(self.used)
+        return tuple([self.place[0, limit[at], DEFAULT] for at in self.used])
 
     def _unused(self, first: int, following: int) -> bytes:
         return b"".join([self.form.window(window, None, "") for window in WINDOWS[first:following]])
