@@ -329,7 +329,8 @@ def issuer_pattern(issuer: str) -> str:
     With one provider Core does not apply it; with several the first that fits is taken (core-semantics 2.1).
     """
     pattern = "^" + re.sub(r"([\\.\[\](){}*+?^$|])", r"\\\1", issuer) + "$"
-    if not re.fullmatch(pattern, issuer) or re.fullmatch(pattern, issuer.replace(".", "x", 1)):
+    look_alikes = {issuer + "x", "x" + issuer, issuer[:-1], issuer.replace(".", "x", 1)} - {issuer}
+    if not re.fullmatch(pattern, issuer) or any(re.fullmatch(pattern, other) for other in look_alikes):
         raise PatternError(f"no pattern for {issuer}")
     return pattern
 
