@@ -161,6 +161,47 @@ def union(sets: Iterable[int]) -> int:
     return result
 
 
+def tally(sets: Iterable[int], people: int) -> list[int]:
+    """In how many of the sets each person is: added in binary, a digit at a time, for everybody at once."""
+    waiting: list[list[int]] = []  # for each digit one or two sets that are still to be added
+    for bits in sets:
+        carried = bits
+        for place in count():
+            if place == len(waiting):
+                waiting.append([])
+            waiting[place].append(carried)
+            if len(waiting[place]) < 3:
+                break
+            digit, carried = _added(*waiting[place])
+            waiting[place] = [digit]
+    digits = []
+    carried = 0
+    for some in waiting:
+        digit, carried = _added(some[0], some[1] if len(some) > 1 else 0, carried)
+        digits.append(digit)
+    digits.append(carried)
+    counts: list[int] = []
+    for first in range(0, len(digits), 8):
+        values = list(_octets(digits[first : first + 8], people))
+        counts = [low + (high << first) for low, high in zip(counts, values, strict=True)] if first else values
+    return counts
+
+
+def _added(a: int, b: int, c: int) -> tuple[int, int]:
+    """What three sets come to person by person: the last digit, and the one before it."""
+    odd = a ^ b
+    return odd ^ c, a & b | odd & c
+
+
+def _octets(digits: Iterable[int], people: int) -> bytes:
+    """For each person the number of up to eight digits, the lowest first."""
+    number = 0
+    for place, bits in enumerate(digits):
+        flags = bin(bits)[:1:-1].encode().translate(_FLAGS)
+        number |= int.from_bytes(flags, "little") << place
+    return number.to_bytes(people, "little")
+
+
 class Index:
     """Settings and people together. Immutable; build a new one when either has changed.
 
@@ -320,15 +361,7 @@ class Index:
 
     def reach_counts(self) -> list[int]:
         """For each person how many deployments list them."""
-        opened = [self.opened_by.get(role, 0) for role in self.people.roles]
-        sets, of_person = self.people.role_sets
-        counts = []
-        for places in sets:
-            bits = self.open_bits
-            for place in places:
-                bits |= opened[place]
-            counts.append(bits.bit_count())
-        return [counts[number] for number in of_person]
+        return tally(map(self.listed, self.deployments), self.people.count)
 
     @cached_property
     def keys(self) -> Sequence[tuple[str, Key]]:

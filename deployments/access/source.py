@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection
@@ -122,11 +123,12 @@ def people_at(moment: datetime) -> Population:
 
 
 def _population(users: QuerySet[User], memberships: Q) -> Population:
-    rows = _fetched(*users.order_by().values_list("username", "pk").query.sql_with_params())
-    rows.sort()  # here, in a fifth of the time that the database takes for it
+    rows = _fetched(*users.order_by("pk").values_list("username", "pk").query.sql_with_params())
+    rows.sort(key=itemgetter(0))  # here, in a fifth of the time that the database takes for it
     ids = array("q", [pk for _, pk in rows])
-    # A list by row id, since those lie close together; who is not among the users is person number len(ids).
-    number_of = [len(ids)] * ((User.objects.aggregate(last=Max("pk"))["last"] or 0) + 1)
+    # By row id, since those lie close together; who is not among the users is person number len(ids). An array is a
+    # tenth of a list with its numbers, so that looking up half a million stays in the processor's cache.
+    number_of = array("q", [len(ids)]) * ((User.objects.aggregate(last=Max("pk"))["last"] or 0) + 1)
     for number, pk in enumerate(ids):
         number_of[pk] = number
     names = dict(Role.objects.values_list("pk", "name"))

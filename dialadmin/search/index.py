@@ -42,7 +42,7 @@ CONCERNS: dict[str, tuple[str, ...]] = {
     "draft.exported": (),
     "review.applied": ("deployment",),
     "release": ("release", "deployment", "role", "key"),
-    **dict.fromkeys(("release.downloaded", "staff", "token", "access", "review", "publication", "proof"), ()),
+    **dict.fromkeys(("release.downloaded", "staff", "token", "access", "review", "publication", "proof", "pool"), ()),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.access.index import Index, Population, differences, members, outcome, some_members
+from deployments.access.index import Index, Population, differences, members, outcome, some_members, tally
 from deployments.core.access import is_allowed
 from deployments.core.compare import reach
 from deployments.core.evaluate import evaluate
@@ -88,6 +88,12 @@ def test_counts_and_lists_are_those_of_one_by_one(document: dict[str, Any], held
     assert [index.people.roles_of(number) for number in range(len(held))] == held
     nothing = {n for n, some in enumerate(held) if all(reach(index.settings, d, some) is None for d in one_by_one[n])}
     assert set(members(index.reaching_nothing())) == nothing
+
+
+@given(st.lists(st.integers(0, 2**9 - 1), max_size=20), st.integers(1, 40))
+def test_a_tally_counts_the_sets_of_each_person(sets: list[int], times: int) -> None:
+    sets = sets * times  # up to 800: more than one octet holds
+    assert tally(sets, 9) == [sum(bits >> number & 1 for bits in sets) for number in range(9)]
 
 
 @given(documents, documents, people, people)
