@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import Permission
@@ -115,3 +116,9 @@ def menu(staff: Staff, path: str) -> list[Group]:
     below = [url for _, items in groups for _, url in items if path.startswith(url) and url != home]
     current = max(below, key=len, default=home if path == home else "")
     return [Group(label, [Item(text, url, url == current) for text, url in items]) for label, items in groups if items]
+
+
+def safe_next(asked: str, longest: int = 4000) -> str:
+    """The path that was asked for when it is one of ours, else ""."""
+    ours = asked.startswith("/") and len(asked) <= longest
+    return asked if ours and url_has_allowed_host_and_scheme(asked, allowed_hosts=None) else ""

@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from deployments import draft
@@ -24,6 +23,7 @@ from dialadmin.accounts.models import Staff
 from dialadmin.accounts.permissions import PERMISSIONS, Level, Permission, groups_of
 from dialadmin.context_processors import THEME_COOKIE, THEMES
 from dialadmin.history.models import Entry
+from dialadmin.navigation import safe_next
 from roles.models import ApiKey, Role, SyncRun, User
 
 GOOD_SYNCS = (SyncRun.State.APPLIED, SyncRun.State.UNCHANGED)
@@ -86,10 +86,7 @@ def _is_old(last_good: SyncRun | None) -> bool:
 @login_not_required
 def theme(request: HttpRequest) -> HttpResponse:
     """Remember light, dark or the system's choice in a cookie, and go back to the page."""
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
-        back = "/"
-    response = redirect(back)
+    response = redirect(safe_next(request.POST.get("next", "")) or "/")
     chosen = request.POST.get("theme", "")
     response.set_cookie(
         THEME_COOKIE,

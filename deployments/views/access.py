@@ -42,14 +42,14 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
     form = AccessForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Choose one of open, restricted and closed.")
-        return back_to(deployment)
+        return back_to(request, deployment)
     access = form.cleaned_data["access"]
     if access == deployment.access:
         messages.info(request, f"{deployment.name} is {WORDS[access]} already.")
-        return back_to(deployment)
+        return back_to(request, deployment)
     if access == Deployment.Access.RESTRICTED and not deployment.attachments.exists():
         messages.error(request, "No role is attached, so restricting it would close it. Attach a role first.")
-        return back_to(deployment)
+        return back_to(request, deployment)
     if request.POST.get("confirmed") != access:
         roles = list(deployment.roles.order_by("name"))
         wanted = None if access == Deployment.Access.OPEN else tuple(role.name for role in roles)
@@ -77,7 +77,7 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
     except actions.ConflictError:
         return _access_conflict(request, deployment, f"Make {deployment.name} {WORDS[access]}", WORDS[access])
     messages.success(request, f"{deployment.name} is {WORDS[access]} now.")
-    return back_to(deployment)
+    return back_to(request, deployment)
 
 
 @require_POST
@@ -116,7 +116,7 @@ def attach(request: StaffRequest, pk: int) -> HttpResponse:
         messages.success(request, f"{name} is attached to {deployment.name}.")
     else:
         messages.info(request, f"{name} was attached already.")
-    return back_to(deployment)
+    return back_to(request, deployment)
 
 
 def _nearest(name: str) -> Role | None:
@@ -160,7 +160,7 @@ def detach(request: StaffRequest, pk: int) -> HttpResponse:
     if detached:
         after = "It is closed now: nobody reaches it." if last else ""
         messages.success(request, undo_message(request, deployment, role.name, after))
-    return back_to(deployment)
+    return back_to(request, deployment)
 
 
 def undo_message(request: StaffRequest, deployment: Deployment, role_name: str, after: str) -> SafeString:
@@ -230,7 +230,7 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
                 request,
                 "A limit of 0 denies, but another role of the same person lifts it. To deny reliably, detach the role.",
             )
-        return back_to(deployment)
+        return back_to(request, deployment)
     fallback = Limit.objects.filter(role__name=DEFAULT_ROLE, deployment_name=deployment.name).first()
     in_place = request.method == "GET" and bool(getattr(request, "htmx", False))
     response = render(

@@ -28,6 +28,7 @@ from dialadmin.accounts.permissions import Permission
 from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor
 from dialadmin.listing import Column, Filter, Listing
+from dialadmin.navigation import safe_next
 from dialadmin.secrets import MASK
 from roles.models import Role, User
 
@@ -224,5 +225,7 @@ def deployment_delete(request: StaffRequest, pk: int) -> HttpResponse:
     )
 
 
-def back_to(deployment: Deployment) -> HttpResponseRedirect:
-    return redirect("deployments:detail", pk=deployment.pk)
+def back_to(request: StaffRequest, deployment: Deployment) -> HttpResponseRedirect:
+    """Where the form came from, if it says so, else the page of the deployment."""
+    asked = safe_next(request.POST.get("next", ""))
+    return redirect(asked or reverse("deployments:detail", args=[deployment.pk]))

@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
@@ -25,6 +24,7 @@ from dialadmin.accounts.models import Staff
 from dialadmin.accounts.oidc import SignInError, callback_url, logout_url
 from dialadmin.accounts.pending import Pending
 from dialadmin.accounts.permissions import DESCRIPTIONS, Permission, groups_of
+from dialadmin.navigation import safe_next
 
 log = logging.getLogger(__name__)
 
@@ -121,18 +121,14 @@ class SignIn(OIDCAuthenticationRequestView):  # type: ignore[misc]  # the librar
         finally:
             request.session = session
         ((state, entry),) = noted["oidc_states"].items()
-        begun = Pending(state, entry["nonce"], entry["code_verifier"], safe_next(request.GET.get("next", "")))
+        begun = Pending(
+            state, entry["nonce"], entry["code_verifier"], safe_next(request.GET.get("next", ""), NEXT_LENGTH)
+        )
         pending.remember(begun, request=request, response=response)
         return response
 
     def get_extra_params(self, request: HttpRequest) -> dict[str, str]:
         return {"redirect_uri": callback_url()}
-
-
-def safe_next(asked: str) -> str:
-    """The path that was asked for when it is one of ours, else ""."""
-    ours = asked.startswith("/") and len(asked) <= NEXT_LENGTH
-    return asked if ours and url_has_allowed_host_and_scheme(asked, allowed_hosts=None) else ""
 
 
 @method_decorator(login_not_required, name="dispatch")

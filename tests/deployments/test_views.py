@@ -341,3 +341,14 @@ def test_a_finding_is_mended_after_a_preview(editor: Client) -> None:
 def test_a_finding_that_has_gone_is_said(editor: Client) -> None:
     page = editor.post(reverse("deployments:mend"), {"code": "x", "place": "y"}, follow=True).content.decode()
     assert "no longer there" in page
+
+
+def test_a_form_leads_back_to_the_page_that_it_names_if_that_is_one_of_ours(editor: Client) -> None:
+    back = editor.post(url("detach"), {"role": "analysts", "next": "/deployments/?q=gpt"})
+    assert back.headers["Location"] == "/deployments/?q=gpt"
+    elsewhere = editor.post(
+        url("detach"), {"role": "engineers", "confirmed": "engineers", "next": "//elsewhere.example/"}
+    )
+    assert elsewhere.headers["Location"] == url("detail")
+    asked = editor.post(url("set-access"), {"access": "open", "next": "/deployments/?q=gpt"}).content.decode()
+    assert '<input type="hidden" name="next" value="/deployments/?q=gpt">' in asked
