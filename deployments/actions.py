@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from deployments import acts, draft
 from deployments import seen as states
+from deployments.bulk import Step, Wish, limits_of, plan
 from deployments.changes import compare
 from deployments.core.versions import Version
 from deployments.document import Parts, split
@@ -144,27 +145,38 @@ def detach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str 
         return True
 
 
-def bulk_change(
-    *, deployments: Iterable[Deployment], verb: str, role_name: str, by: Actor, version: int
-) -> tuple[int, int]:
-    """Attach a role to many deployments, detach it, or close them: all or none; how many changed, and how many not.
+def bulk_change(*, deployments: Iterable[Deployment], wish: Wish, by: Actor, version: int) -> tuple[int, int]:
+    """Do to many deployments what `bulk.plan` says of the wish, all or none; how many changed, and how many not.
 
-    `verb` is one of `bulk.VERBS`. Each changed deployment has its own entry in history, as if it were changed
-    alone. Raises ConflictError when the draft is no longer of `version`, which the preview was made from.
+    Each attached role, each limit has its own entry in history, as if it were changed alone. Raises ConflictError
+    when the draft is no longer of `version`, which the preview was made from.
     """
     with changing(version):
-        done = skipped = 0
-        for deployment in deployments:
-            if verb == "attach":
-                acted = attach_role(deployment=deployment, role_name=role_name, by=by)
-            elif verb == "detach" and deployment.access != Deployment.Access.OPEN:
-                acted = detach_role(deployment=deployment, role_name=role_name, by=by)
-            else:
-                acted = verb == "close" and deployment.access != Deployment.Access.CLOSED
-                if acted:
-                    set_access(deployment=deployment, access=Deployment.Access.CLOSED, by=by)
-            done, skipped = done + acted, skipped + (not acted)
-        return done, skipped
+        parts = draft.read()
+        chosen = {(row.kind, row.name): row for row in deployments}
+        entries = [entry for entry in parts.deployments if (entry.kind, entry.name) in chosen]
+        steps = plan(wish, entries, limits_of(parts))
+        for step in steps:
+            if not step.skipped:
+                _take(step, chosen[step.entry.kind, step.entry.name], wish, by)
+        done = sum(not step.skipped for step in steps)
+        return done, len(steps) - done
+
+
+def _take(step: Step, deployment: Deployment, wish: Wish, by: Actor) -> None:
+    """Closing keeps the roles in mind, which detaching each of them would not."""
+    held, after = step.entry.roles or (), step.after or ()
+    if wish.verb == "close":
+        set_access(deployment=deployment, access=Deployment.Access.CLOSED, by=by)
+        return
+    for role in held:
+        if role not in after:
+            detach_role(deployment=deployment, role_name=role, by=by)
+    for role in after:
+        if role not in held:
+            attach_role(deployment=deployment, role_name=role, by=by)
+    for role, limit in step.limits.items():
+        set_limit(role_name=role, deployment_name=deployment.name, limit=limit, by=by)
 
 
 def set_limit(

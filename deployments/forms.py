@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -156,17 +157,37 @@ class VersionForm(forms.Form):
     )
 
 
+class NamesField(forms.Field):
+    """The names of some roles, each once, as they are; none is left out without a word."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: list[str] | None) -> tuple[str, ...]:
+        names = [name for name in value or () if name.strip()]
+        for name in names:
+            if name != name.strip():
+                raise forms.ValidationError(f"“{name}” begins or ends with a space, so it would match nobody.")
+        return tuple(dict.fromkeys(names))
+
+
 class BulkForm(forms.Form):
-    """One change of many deployments, as the list sends it, and as its preview sends it on."""
+    """One change of many deployments, as lists send it, and as its preview sends it on. Gives a `bulk.Wish`."""
 
     verb = forms.ChoiceField(choices=list(bulk.VERBS.items()), label="Do")
-    role = forms.CharField(max_length=512, strip=False, required=False, label="Role")
+    roles = NamesField(required=False)
+    source = forms.CharField(max_length=512, strip=False, required=False)
+    limits_too = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        role = data.get("role", "")
-        if data.get("verb") in bulk.TAKES_ROLE and not role.strip():
-            self.add_error("role", "Name the role.")
-        elif role != role.strip():
-            self.add_error("role", "The name begins or ends with a space, so it would match nobody.")
+        roles = data.get("roles", ())
+        if data.get("verb") in bulk.TAKES_ROLES and not roles and not self.errors:
+            self.add_error("roles", "Name the role, or tick some.")
+        if data.get("verb") == "copy" and data.get("source") in roles:
+            self.add_error("source", f"{data['source']} has its own access already.")
         return data
+
+    def wish(self, limit: Mapping[str, Any] | None) -> bulk.Wish:
+        """`limit`: what a `LimitForm` says, for the verb that takes one."""
+        data = self.cleaned_data
+        return bulk.Wish(data["verb"], data["roles"], limit, data["source"], data["limits_too"])

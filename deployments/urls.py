@@ -10,6 +10,7 @@ catalogue = [
     path("", catalog.deployment_list, name="list"),
     path("new/", catalog.deployment_create, name="create"),
     path("bulk/", bulk.change, name="bulk"),
+    path("copy/", bulk.copy, name="copy"),
     path("<int:pk>/", catalog.deployment_detail, name="detail"),
     path("<int:pk>/change/", catalog.deployment_change, name="change"),
     path("<int:pk>/delete/", catalog.deployment_delete, name="delete"),

@@ -62,6 +62,7 @@ LISTED: dict[str, Permission | None] = {
     "deployments:detach": EDIT,
     "deployments:limit": EDIT,
     "deployments:bulk": EDIT,
+    "deployments:copy": EDIT,
     "deployments:json": READ,
     "deployments:role-json": READ,
     "deployments:key-json": READ,
