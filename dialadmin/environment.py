@@ -225,6 +225,14 @@ VARIABLES: dict[str, Variable] = {
             default=18,
         ),
         Variable(
+            "MANAGE_GROUPS",
+            "bool",
+            "Create groups of the pool here, and put people into them and out. It needs IAM permissions to write: "
+            "docs/cognito.md.",
+            "true",
+            default=False,
+        ),
+        Variable(
             "TARGETS",
             "targets",
             "Where releases are published, comma-separated `name=URL`; Core reads the first. See docs/targets.md.",

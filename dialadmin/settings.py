@@ -159,6 +159,7 @@ AWS_REGION: str = environment.read("AWS_REGION")
 COGNITO_ENDPOINT_URL: str = environment.read("COGNITO_ENDPOINT_URL")
 COGNITO_CALLS_PER_SECOND: float = environment.read("COGNITO_CALLS_PER_SECOND")
 SYNC_MAX_REMOVAL_SHARE: float = environment.read("SYNC_MAX_REMOVAL_SHARE")
+MANAGE_GROUPS: bool = environment.read("MANAGE_GROUPS")
 SYNC_MAX_AGE: int = environment.read("SYNC_MAX_AGE")  # hours
 
 # --- Where releases go -----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ urlpatterns = [
     path("search/", search, name="search"),
     path("accounts/", include("dialadmin.accounts.urls")),
     path("roles/", include("roles.urls")),
+    path("roles/", include("deployments.access.group_urls")),
     path("deployments/", include("deployments.urls")),
     path("access/", include("deployments.access.urls")),
     path("releases/", include("deployments.releases.urls")),

@@ -263,13 +263,23 @@ class DeniedError(CognitoError):
         self.action = action
 
 
+class NoPersonError(MissingError):
+    """The pool has nobody of this user name."""
+
+
+class ExistsError(CognitoError):
+    """The pool has a group of this name already."""
+
+
 Administration = Callable[..., dict[str, Any]]
 
 
 def administration() -> Administration:
     """A function that makes one call by its name in boto3: `call("describe_user_pool", UserPoolId=…)`.
 
-    It raises MissingError for what is not there, DeniedError for a missing permission, CognitoError for the rest.
+    It raises MissingError for what is not there (NoPersonError for a person), ExistsError for a group that is,
+    DeniedError for a missing permission, ThrottledError, PassingError where no proper answer came (then a change may
+    have been made all the same), and CognitoError for the rest.
     """
     try:
         api = client()
@@ -285,13 +295,17 @@ def administration() -> Administration:
             if isinstance(error, ClientError):
                 if _code(error) in DENIED:
                     raise DeniedError(words, f"cognito-idp:{error.operation_name}") from error
-                if _code(error) in (NOT_FOUND, "UserNotFoundException"):
+                if _code(error) == "UserNotFoundException":
+                    raise NoPersonError(words) from error
+                if _code(error) == NOT_FOUND:
                     raise MissingError(words) from error
+                if _code(error) == "GroupExistsException":
+                    raise ExistsError(words) from error
                 if 400 <= _status(error) < 500 and _code(error) not in THROTTLED | EXPIRED | BAD_SIGNATURE:
                     # What was refused is of our own making here, so that Cognito's words are the useful ones.
                     refused = error.response.get("Error", {}).get("Message", "")
                     raise CognitoError(f"Cognito refused {error.operation_name}: {refused}") from error
-            raise CognitoError(words) from error
+            raise _kind(error)(words) from error
         return answer
 
     return call

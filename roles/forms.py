@@ -37,6 +37,27 @@ class EraseForm(forms.Form):
         return typed
 
 
+class GroupChangeForm(forms.Form):
+    """Somebody has seen what a change of a group means. `name`: what they have to type, "" where a click is enough."""
+
+    reason = forms.CharField(max_length=500, help_text="Kept in history.")
+    confirmation = forms.CharField(max_length=128)
+
+    def __init__(self, *args: Any, name: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+        if name:
+            self.fields["confirmation"].label = f"Type “{name}” to confirm"
+        else:
+            del self.fields["confirmation"]
+
+    def clean_confirmation(self) -> str:
+        typed: str = self.cleaned_data["confirmation"]
+        if typed != self.name:
+            raise forms.ValidationError("That is another name. Nothing was changed.")
+        return typed
+
+
 class AllowRemovalsForm(forms.Form):
     """Somebody has looked at what a stopped sync would remove, and means it."""
 

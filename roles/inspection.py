@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from django.conf import settings
 
 from dialadmin.accounts.permissions import Level, groups_of
 from roles import cognito
-from roles.reading import MissingError
+from roles.reading import CognitoError, MissingError
 from roles.setup import AppClient, Facts, Wanted
 
 TIMEOUT = 5  # seconds for each of the two documents of the pool
@@ -30,6 +31,7 @@ def wanted(**overrides: str) -> Wanted:
         "chat_client_id": settings.CHAT_CLIENT_ID,
         "issuer": settings.OIDC_ISSUER,
         "domain": settings.OIDC_DOMAIN,
+        "manage_groups": settings.MANAGE_GROUPS,
         "levels": {level.label.lower(): groups_of(level) for level in Level if level != Level.NONE},
     }
     given = {name: value.rstrip("/") for name, value in overrides.items() if value}
@@ -68,7 +70,20 @@ def inspect(asked: Wanted) -> Facts:
         keys=keys,
         keys_trouble=trouble,
         denied=tuple(dict.fromkeys(denied)),
+        denied_changes=tuple(_denied_changes(call, asked, groups)) if asked.manage_groups else (),
     )
+
+
+def _denied_changes(call: cognito.Administration, asked: Wanted, groups: list[str]) -> Iterable[str]:
+    """The actions of managing groups that are refused, tried on somebody who cannot be there: nothing is changed."""
+    group = groups[0] if groups else "dialadmin-check"
+    for method in ("admin_add_user_to_group", "admin_remove_user_from_group"):
+        try:
+            call(method, UserPoolId=asked.pool_id, GroupName=group, Username=f"dialadmin-check-{uuid.uuid4()}")
+        except cognito.DeniedError as error:
+            yield error.action
+        except CognitoError:  # there is nobody of that name, as meant
+            pass
 
 
 def _client(call: cognito.Administration, pool_id: str, client_id: str) -> AppClient | None:

@@ -12,6 +12,8 @@ from django.db import connection, models
 from django.db.models import DateTimeField, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Greatest
 
+from dialadmin.history.models import Entry
+from roles import acts
 from roles.models import Absence, Membership, Role, User
 from roles.plan import Local, Plan
 from roles.reading import RemoteGroup, RemoteUser
@@ -23,7 +25,7 @@ MANY = 10_000  # rows per statement that is sent once and run for each row
 
 
 def read_local(reading: tuple[datetime, datetime] | None = None) -> Local:
-    """The tables as the planner takes them. Four queries. `reading`: from when to when the pool was read."""
+    """The tables as the planner takes them. Five queries. `reading`: from when to when the pool was read."""
     groups: dict[str, RemoteGroup] = {}
     names: dict[str, set[str]] = {Role.Pool.GONE: set(), Role.Pool.NONE: set()}
     role_names: dict[int, str] = {}
@@ -55,6 +57,8 @@ def read_local(reading: tuple[datetime, datetime] | None = None) -> Local:
         members.setdefault(role_id, set()).add(subs[user_id])
     # Between the two, not merely after the first: a clock that was set back must not make old rows new.
     newer = Membership.objects.filter(Q(since__range=reading) | Q(until__range=reading)) if reading else current.none()
+    made = Entry.objects.filter(act=acts.GROUP_CREATED.code)
+    made = made.filter(at__range=reading) if reading else made.none()
     return Local(
         groups,
         users,
@@ -63,6 +67,7 @@ def read_local(reading: tuple[datetime, datetime] | None = None) -> Local:
         gone_users=frozenset(gone_users),
         other_roles=frozenset(names[Role.Pool.NONE]),
         newer=frozenset(newer.values_list("role__name", "user__sub")),
+        newer_groups=frozenset(made.values_list("target_name", flat=True)),
     )
 
 
@@ -124,10 +129,10 @@ def _apply_absences(now: datetime) -> None:
         ended = current.filter(user__in=User.objects.exclude(state))
         rows = [(pk, kind.value, now) for pk in begun.order_by("pk").values_list("pk", flat=True)]
         insert(Absence, ("user_id", "kind", "since"), rows)
-        ended.update(until=_not_before("since", now))
+        ended.update(until=not_before("since", now))
 
 
-def _not_before(since: str, now: datetime) -> Greatest:
+def not_before(since: str, now: datetime) -> Greatest:
     """Now; but a clock that was set back must not end a thing before it began."""
     return Greatest(F(since), Value(now, DateTimeField()))
 
@@ -139,7 +144,7 @@ def _close_memberships(pairs: Sequence[tuple[int, int]], now: datetime) -> None:
         rows = Membership.objects.filter(until=None, role__in=roles).values_list("pk", "role_id", "user_id")
         doomed += [pk for pk, role, user in rows.iterator(MANY) if (role, user) in wanted]
     for ids in _batches(doomed):
-        Membership.objects.filter(pk__in=ids).update(until=_not_before("since", now))
+        Membership.objects.filter(pk__in=ids).update(until=not_before("since", now))
 
 
 def _open_memberships(pairs: Iterable[tuple[int, int]], now: datetime) -> None:

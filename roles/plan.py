@@ -20,7 +20,8 @@ class Local:
 
     `gone_groups` (names) and `gone_users` (subs) were known earlier: when they come back, they are the same rows
     again. `other_roles` are names that Core compares and that no group has borne so far. `newer` are memberships
-    (group, sub) that somebody changed here and in the pool after its reading began: the reading knows nothing of them.
+    (group, sub) that somebody changed here and in the pool after its reading began, and `newer_groups` the groups that
+    somebody made: the reading knows nothing of them.
     """
 
     groups: Mapping[str, RemoteGroup] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Local:
     gone_users: frozenset[str] = frozenset()
     other_roles: frozenset[str] = frozenset()
     newer: frozenset[tuple[str, str]] = frozenset()
+    newer_groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def plan(remote: Pool, local: Local) -> Plan:
         groups_added=tuple(remote.groups[name] for name in new_groups if name not in local.gone_groups),
         groups_returned=tuple(remote.groups[name] for name in new_groups if name in local.gone_groups),
         groups_changed=_changed(remote.groups, local.groups),
-        groups_gone=tuple(sorted(local.groups.keys() - remote.groups.keys())),
+        groups_gone=tuple(sorted(local.groups.keys() - remote.groups.keys() - local.newer_groups)),
         users_added=tuple(remote.users[sub] for sub in new_users if sub not in local.gone_users),
         users_returned=tuple(remote.users[sub] for sub in new_users if sub in local.gone_users),
         users_changed=_changed(remote.users, local.users),

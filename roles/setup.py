@@ -68,6 +68,7 @@ class Wanted:
     issuer: str = ""
     domain: str = ""
     levels: Mapping[str, Sequence[str]] = field(default_factory=dict)  # level to its groups
+    manage_groups: bool = False
 
     @property
     def client_of_chat(self) -> str:
@@ -91,6 +92,7 @@ class Facts:
     keys: int | None = None
     keys_trouble: str = ""
     denied: tuple[str, ...] = ()
+    denied_changes: tuple[str, ...] = ()  # IAM actions of managing groups that were refused
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def points(facts: Facts, wanted: Wanted) -> list[Point]:
     for client_id, whose in {own: "this dashboard", chat: "DIAL Chat"}.items():
         label = "DIAL Chat and this dashboard" if own == chat else whose
         found += _client(facts, wanted, client_id, label)
-    return [*found, *_groups(facts, wanted)]
+    found += _groups(facts, wanted)
+    return [*found, _changes(facts)] if wanted.manage_groups else found
 
 
 def _point(code: str, title: str, fine: bool, found: str, consequence: str, mend: str) -> Point:
@@ -127,6 +130,20 @@ def _permissions(facts: Facts) -> Point:
         "All that is needed." if not facts.denied else f"Missing: {', '.join(facts.denied)}.",
         "The sync, or this check, cannot read what it needs.",
         f"Add {', '.join(facts.denied)} on the pool to the IAM policy of this process.",
+    )
+
+
+def _changes(facts: Facts) -> Point:
+    missing = ", ".join(facts.denied_changes)
+    return _point(
+        "manage-groups",
+        "Managing groups",
+        not missing,
+        "People can be put into groups and out. Whether groups can be created shows when the first one is."
+        if not missing
+        else f"Missing: {missing}.",
+        "MANAGE_GROUPS is on, and Cognito refuses the changes.",
+        f"Add {missing} (and cognito-idp:CreateGroup) on the pool to the IAM policy, or turn MANAGE_GROUPS off.",
     )
 
 
@@ -278,7 +295,8 @@ def _groups(facts: Facts, wanted: Wanted) -> list[Point]:
             bool(facts.groups),
             f"{len(facts.groups)} groups." if facts.groups else "None.",
             "Core takes groups for roles: without one, everybody reaches just what is open to everyone.",
-            "Create the groups that DIAL should know, here (Manage groups), or with create_user_pool --groups.",
+            "Create the groups that DIAL should know: from their roles here (MANAGE_GROUPS), or with create_user_pool "
+            "--groups.",
         )
     ]
     for level, names in wanted.levels.items():

@@ -18,7 +18,7 @@ from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
 from dialadmin.listing import Column, Filter, Listing
-from roles import actions, sync
+from roles import actions, groups, sync
 from roles.cognito import provider_prefix
 from roles.forms import AllowRemovalsForm, EraseForm, RoleForm
 from roles.models import ApiKey, Membership, Role, SyncRun, User
@@ -151,7 +151,12 @@ def role_detail(request: StaffRequest, pk: int) -> HttpResponseBase:
     )
     if listing.wants_csv:
         return listing.csv("people-of-role.csv")
-    context = {"role": role, "listing": listing, "counts": counts, "earlier": earlier, "api_keys": role.api_keys.all()}
+    may_change = groups.managed() and request.user.may(groups.permission(role.name))
+    context = {
+        "role": role, "listing": listing, "counts": counts, "earlier": earlier, "api_keys": role.api_keys.all(),
+        "may_create_group": may_change and not groups.creation_problem(role),
+        "may_change_group": may_change and not groups.change_problem(role),
+    }  # fmt: skip
     return render(request, "roles/detail.html", context)
 
 
@@ -202,11 +207,20 @@ def user_detail(request: StaffRequest, pk: int) -> HttpResponse:
     memberships = list(user.memberships.select_related("role").order_by("role__name", "since"))
     # Somebody who has gone holds nothing, whatever a membership says.
     current = [membership for membership in memberships if membership.until is None and user.gone_at is None]
+    may_change = groups.managed() and user.gone_at is None and request.user.may(Permission.EDIT)
     return render(
         request,
         "roles/user.html",
         {
             "person": user,
+            "may_change_groups": may_change,
+            "removable": {
+                membership.role.name
+                for membership in current
+                if may_change
+                and not groups.change_problem(membership.role)
+                and request.user.may(groups.permission(membership.role.name))
+            },
             "status": STATUS_WORDS.get(user.status, user.status.lower().replace("_", " ")),
             "current": current,
             "past": [membership for membership in memberships if membership not in current],

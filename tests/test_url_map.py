@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -108,6 +109,9 @@ LISTED: dict[str, Permission | None] = {
     "access:review-csv": READ,
     "access:review-removals": READ,
     "access:review-apply": EDIT,
+    "groups:create": EDIT,
+    "groups:add": EDIT,
+    "groups:remove": EDIT,
     "history:list": READ,
     "api:release-latest": None,  # by token: below
     "api:release": None,
@@ -156,10 +160,11 @@ def test_every_url_is_listed() -> None:
 
 
 @pytest.fixture
-def url_of(ada: Staff, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+def url_of(ada: Staff, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Callable[[str], str]:
     """The address of a URL by name, with rows behind it. No page gets as far as Cognito."""
     monkeypatch.setattr("roles.inspection.inspect", lambda wanted: Facts())
     monkeypatch.setattr("roles.inspection.client_secret", lambda wanted: "")
+    settings.MANAGE_GROUPS = True
     make_draft()
     user = make_user("grace", "analysts")
     run = SyncRun.objects.create(state="applied", by="test")
@@ -172,6 +177,7 @@ def url_of(ada: Staff, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
         "access:role": Role.objects.get(name="analysts").pk,
         "deployments:role-json": Role.objects.get(name="analysts").pk,
         "deployments:key-json": ApiKey.objects.get().pk,
+        "groups:create": Role.objects.get(name="reporters").pk,
         "roles:user": user.pk,
         "roles:erase": user.pk,
         "access:user": user.pk,
@@ -193,6 +199,8 @@ def url_of(ada: Staff, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
         url = reverse(name, args=[arguments[name]] if name in arguments else [])
         if name == "access:review-apply":
             return f"{url}?deployment={Deployment.objects.get(name='gpt-4o').pk}&role=analysts"
+        if name in ("groups:add", "groups:remove"):
+            return f"{url}?user={user.pk}&role={Role.objects.get(name='analysts').pk}"
         return url + QUERIES.get(name, "")
 
     return address

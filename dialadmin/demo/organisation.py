@@ -6,6 +6,7 @@ finds the same people: a mirror with random ids would show everybody as gone and
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -154,6 +155,34 @@ def build_pool(*, callback_urls: Sequence[str], sign_out_urls: Sequence[str], cl
             pool.users[person.username].groups.add(groups[name])
             groups[name].users.add(pool.users[person.username])
     return pool
+
+
+def groups_text(pool: CognitoIdpUserPool) -> bytes:
+    """The groups and who is in them, to be kept: what was changed by the API has to survive a restart too."""
+    kept = {
+        group.group_name: {
+            "description": group.description,
+            "precedence": group.precedence,
+            "created": group.creation_date.isoformat(),
+            "members": sorted(user.username for user in group.users),
+        }
+        for group in pool.groups.values()
+    }
+    return json.dumps(kept, indent=1).encode()
+
+
+def take_groups(pool: CognitoIdpUserPool, text: bytes) -> None:
+    """Make the groups of the pool those of `groups_text`."""
+    for user in pool.users.values():
+        user.groups.clear()
+    pool.groups.clear()
+    for name, kept in json.loads(text).items():
+        group = CognitoIdpGroup(POOL_ID, name, kept["description"], "", kept["precedence"])
+        group.creation_date = group.last_modified_date = datetime.fromisoformat(kept["created"])
+        pool.groups[name] = group
+        for user in (pool.users[username] for username in kept["members"] if username in pool.users):
+            user.groups.add(group)
+            group.users.add(user)
 
 
 def remove_pool() -> None:

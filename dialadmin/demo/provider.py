@@ -30,7 +30,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from dialadmin.demo import organisation
-from dialadmin.demo.keys import SigningKeys, challenge_of, half_hash
+from dialadmin.demo.keys import SigningKeys, challenge_of, half_hash, write_private
 
 LOOPBACK = "127.0.0.1"
 SESSION_COOKIE = "larkfield_sign_in"  # cookies ignore ports: it must not collide with the dashboard's
@@ -38,6 +38,7 @@ SESSION_SECONDS = 3600  # Cognito's browser session: one hour, not prolonged by 
 CODE_SECONDS = 5 * 60
 TOKEN_SECONDS = 3600
 API_TARGET = "AWSCognitoIdentityProviderService."
+CHANGES = {"CreateGroup", "AdminAddUserToGroup", "AdminRemoveUserFromGroup"}  # of groups, by this dashboard
 STYLESHEET = Path(__file__).with_name("provider.css")
 
 ROUTES = Map(
@@ -451,6 +452,7 @@ class Provider:
             "AUDITOR_GROUPS": "dial-auditors",
             "EDITOR_GROUPS": "dial-editors",
             "PUBLISHER_GROUPS": "dial-publishers",
+            "MANAGE_GROUPS": "true",
             "AWS_ACCESS_KEY_ID": "demo",
             "AWS_SECRET_ACCESS_KEY": "demo",
         }
@@ -464,18 +466,22 @@ def running_provider(
     port: int = 0,
     client_secret: str = "",
     keys_file: Path | None = None,
+    groups_file: Path | None = None,
 ) -> Iterator[Provider]:
     """A provider with the demo's organisation on this port of the loopback interface, 0 for any free one.
 
-    Keys and the app client's secret are made for this run when none are given.
+    Keys and the app client's secret are made for this run when none are given; groups that were changed are kept in
+    `groups_file`.
     Not beside moto's `mock_aws` in one process: that empties all of moto's memory, this pool included.
     The server exits with a message when the port is taken: choose it just before.
     """
     client_secret = client_secret or secrets.token_urlsafe(24)
     ui = HostedUI(SigningKeys.kept_in(keys_file) if keys_file else SigningKeys.made(), organisation.POOL_ID)
-    server = make_server(LOOPBACK, port, Embedded(ui), threaded=True, request_handler=QuietHandler)
+    server = make_server(LOOPBACK, port, Embedded(ui, groups_file), threaded=True, request_handler=QuietHandler)
     ui.domain = f"http://localhost:{server.port}"
     organisation.build_pool(callback_urls=callback_urls, sign_out_urls=sign_out_urls, client_secret=client_secret)
+    if groups_file is not None and groups_file.exists():
+        organisation.take_groups(ui.pool, groups_file.read_bytes())
     # The poll is how long stopping may take; requests are answered at once.
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="demo-provider", daemon=True)
     thread.start()
@@ -491,14 +497,18 @@ def running_provider(
 class Embedded:
     """One port for both: Cognito API calls go to moto, everything else to the hosted UI."""
 
-    def __init__(self, ui: HostedUI) -> None:
-        self.ui = ui
+    def __init__(self, ui: HostedUI, groups_file: Path | None = None) -> None:
+        self.ui, self.groups_file = ui, groups_file
         self.api = create_backend_app("cognito-idp")
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         # Browsers name an origin with such a request, AWS clients do not: web pages may not call the API.
-        if environ.get("HTTP_X_AMZ_TARGET", "").startswith(API_TARGET) and "HTTP_ORIGIN" not in environ:
-            return self.api(environ, start_response)
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if target.startswith(API_TARGET) and "HTTP_ORIGIN" not in environ:
+            answer = self.api(environ, start_response)
+            if self.groups_file is not None and target.removeprefix(API_TARGET) in CHANGES:
+                write_private(self.groups_file, organisation.groups_text(self.ui.pool))
+            return answer
         return self.ui(environ, start_response)
 
 

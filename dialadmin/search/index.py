@@ -35,6 +35,8 @@ CONCERNS: dict[str, tuple[str, ...]] = {
     "sync.stopped": (),
     "user": ("user",),
     "role": ("role",),
+    "group.created": ("role",),
+    "group": (),
     "deployment": ("deployment", "role"),
     "limit": ("role",),
     "key": ("key", "role"),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -20,6 +21,7 @@ from dialadmin.demo import organisation
 from dialadmin.demo.keys import SigningKeys, challenge_of, half_hash
 from dialadmin.demo.provider import LOOPBACK, SESSION_COOKIE, Provider, running_provider
 from roles import cognito
+from tests.roles.conftest import SESSION
 
 CALLBACK = "http://localhost:8000/accounts/callback/"
 SIGNED_OUT = "http://localhost:8000/accounts/signed-out/"
@@ -375,3 +377,34 @@ def test_keys_are_kept_for_their_owner_alone_and_found_again(tmp_path: Any) -> N
     assert file.stat().st_mode & 0o777 == 0o600
     assert SigningKeys.kept_in(file).jwks() == first.jwks()
     assert SigningKeys.made().jwks() != first.jwks()
+
+
+def test_groups_that_were_changed_are_kept_for_the_next_start(keys_file: Any, tmp_path: Path) -> None:
+    kept = tmp_path / "groups.json"
+
+    def dashboard(**arguments: Any) -> Any:
+        return SESSION.client(
+            "cognito-idp", region_name=organisation.REGION, aws_access_key_id="demo", aws_secret_access_key="demo",
+            **arguments,
+        )  # fmt: skip
+
+    pool = {"UserPoolId": organisation.POOL_ID}
+    with running_provider(callback_urls=[CALLBACK], keys_file=keys_file, groups_file=kept) as running:
+        api = dashboard(endpoint_url=running.endpoint_url)
+        api.list_groups(**pool)
+        assert not kept.exists()
+        made = api.create_group(**pool, GroupName="planners")["Group"]
+        api.admin_add_user_to_group(**pool, GroupName="planners", Username="nico.bauer")
+        api.admin_remove_user_from_group(**pool, GroupName="support", Username="nico.bauer")
+    with running_provider(callback_urls=[CALLBACK], keys_file=keys_file, groups_file=kept) as running:
+        api = dashboard(endpoint_url=running.endpoint_url)
+        again = api.get_group(**pool, GroupName="planners")["Group"]
+        assert again["CreationDate"] == made["CreationDate"]
+        assert [user["Username"] for user in api.list_users_in_group(**pool, GroupName="planners")["Users"]] == [
+            "nico.bauer"
+        ]
+        held = api.admin_list_groups_for_user(**pool, Username="nico.bauer")["Groups"]
+        assert [group["GroupName"] for group in held] == ["planners"]
+    with running_provider(callback_urls=[CALLBACK], keys_file=keys_file):
+        nico = organisation.backend().user_pools[organisation.POOL_ID].users["nico.bauer"]
+        assert [group.group_name for group in nico.groups] == ["support"]

@@ -273,6 +273,25 @@ def refusing() -> Any:
     return lambda **_: AWSResponse("https://cognito", 400, HTTPHeaders(), Raw())
 
 
+@pytest.mark.parametrize("action", ["AdminAddUserToGroup", "AdminRemoveUserFromGroup"])
+def test_managing_groups_is_tried_without_changing_any(
+    action: str, pool: dict[str, str], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MANAGE_GROUPS = True
+    assert check()["manage-groups"]["state"] == "ok"
+    real = cognito.client
+
+    def denied() -> Any:
+        client = real()
+        client.meta.events.register_first(f"before-send.cognito-identity-provider.{action}", refusing())
+        return client
+
+    monkeypatch.setattr(cognito, "client", denied)
+    found = check()
+    assert f"cognito-idp:{action}" in found["manage-groups"]["mend"]
+    assert {code for code, point in found.items() if point["state"] == "fault"} == {"manage-groups"}
+
+
 @pytest.mark.parametrize("action", [action.partition(":")[2] for action in setup.ACTIONS])
 def test_a_missing_permission_is_named_and_the_rest_is_still_checked(
     action: str, pool: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -288,6 +307,7 @@ def test_a_missing_permission_is_named_and_the_rest_is_still_checked(
     found = check()
     assert found["permissions"]["state"] == "fault"
     assert f"cognito-idp:{action}" in found["permissions"]["mend"]
+    assert "manage-groups" not in found
     assert found["signing-keys"]["state"] == "ok"
 
 

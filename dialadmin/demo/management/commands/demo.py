@@ -30,7 +30,10 @@ from dialadmin.environment import VARIABLES
 
 PROVIDER_PORT = 8900
 PORTS_TRIED = 20
-KEPT_FILES = ("demo.sqlite3", "demo.sqlite3-wal", "demo.sqlite3-shm", "secrets.json", "signing-keys.pem", "imported")
+KEPT_FILES = (
+    "demo.sqlite3", "demo.sqlite3-wal", "demo.sqlite3-shm",
+    "secrets.json", "signing-keys.pem", "imported", "groups.json",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -72,6 +75,7 @@ class Command(BaseCommand):
                 port=free_port(PROVIDER_PORT, besides=dashboard_port),
                 client_secret=made["OIDC_CLIENT_SECRET"],
                 keys_file=directory / "signing-keys.pem",
+                groups_file=directory / "groups.json",
             ) as provider:
                 environment = dashboard_environment(
                     os.environ, made | provider.environment(), public_url=hosts[0], directory=directory
