@@ -9,24 +9,28 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
+from moto.cognitoidp.models import CognitoIdpUserPool
 
 PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY-----\n", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """An RSA key of our own: the private half of moto's key ships inside its package, so it proves nothing."""
+    """An RSA key; `name` is the `kid` under which it is published, empty for one made of the key itself."""
 
     private: RSAPrivateKey
+    name: str = ""
 
     @cached_property
     def kid(self) -> str:
+        if self.name:
+            return self.name
         public = self.private.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -59,6 +63,15 @@ class SigningKeys:
         return cls(*(SigningKey(generate_private_key(65537, 2048)) for _ in range(2)))
 
     @classmethod
+    def of_pool(cls, pool: CognitoIdpUserPool) -> SigningKeys:
+        """The key that moto publishes for a pool that was made by its API. It has one for both kinds of token.
+
+        It proves something to tests alone: its private half ships inside moto. The demo has keys of its own.
+        """
+        key = SigningKey(cast("RSAPrivateKey", pool.json_web_key.private_key), str(pool.json_web_key.kid))
+        return cls(key, key)
+
+    @classmethod
     def kept_in(cls, file: Path) -> SigningKeys:
         """The keys of an earlier start, or new ones, kept in this file with mode 0600."""
         blocks = PEM.findall(file.read_bytes()) if file.exists() else []
@@ -70,7 +83,8 @@ class SigningKeys:
         return keys
 
     def jwks(self) -> dict[str, Any]:
-        return {"keys": [self.identity.jwk(), self.access.jwk()]}
+        published = {key.kid: key.jwk() for key in (self.identity, self.access)}
+        return {"keys": list(published.values())}
 
 
 def write_private(file: Path, content: bytes) -> None:

@@ -130,17 +130,15 @@ class SignInRequest:
 
 @dataclass
 class HostedUI:
-    """The provider as a WSGI application; `issuer` is set once the port is known."""
+    """The provider of one pool as a WSGI application; `domain`, and `issuer` where the pool has none of its own, are
+    set once the port is known."""
 
     keys: SigningKeys
     pool_id: str
     domain: str = ""
+    issuer: str = ""
     grants: dict[str, Grant] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
-
-    @property
-    def issuer(self) -> str:
-        return f"{self.domain}/{self.pool_id}"
 
     @property
     def pool(self) -> CognitoIdpUserPool:
@@ -477,21 +475,31 @@ def running_provider(
     """
     client_secret = client_secret or secrets.token_urlsafe(24)
     ui = HostedUI(SigningKeys.kept_in(keys_file) if keys_file else SigningKeys.made(), organisation.POOL_ID)
-    server = make_server(LOOPBACK, port, Embedded(ui, groups_file), threaded=True, request_handler=QuietHandler)
-    ui.domain = f"http://localhost:{server.port}"
     organisation.build_pool(callback_urls=callback_urls, sign_out_urls=sign_out_urls, client_secret=client_secret)
     if groups_file is not None and groups_file.exists():
         organisation.take_groups(ui.pool, groups_file.read_bytes())
+    try:
+        with serving(ui, port=port, groups_file=groups_file) as taken:
+            yield Provider(port=taken, issuer=ui.issuer, domain=ui.domain, client_secret=client_secret)
+    finally:
+        organisation.remove_pool()
+
+
+@contextmanager
+def serving(ui: HostedUI, *, port: int = 0, groups_file: Path | None = None) -> Iterator[int]:
+    """Serve a pool that is in moto's memory on this port of the loopback interface, 0 for any free one; the port."""
+    server = make_server(LOOPBACK, port, Embedded(ui, groups_file), threaded=True, request_handler=QuietHandler)
+    ui.domain = f"http://localhost:{server.port}"
+    ui.issuer = ui.issuer or f"{ui.domain}/{ui.pool_id}"
     # The poll is how long stopping may take; requests are answered at once.
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="demo-provider", daemon=True)
     thread.start()
     try:
-        yield Provider(port=server.port, issuer=ui.issuer, domain=ui.domain, client_secret=client_secret)
+        yield server.port
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-        organisation.remove_pool()
 
 
 class Embedded:
