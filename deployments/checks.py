@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.core.cache import cache
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Q, Subquery
 
 from deployments import draft
 from deployments.core.check import check
 from deployments.core.findings import Finding
 from deployments.core.versions import Version
 from deployments.models import Draft
+from roles import groups
 from roles.models import Role, SyncRun
 
 
@@ -42,14 +43,17 @@ def errors_of(row: Draft) -> list[Finding]:
 
 
 def _state(row: Draft) -> str:
-    """What findings depend on: the draft and the last sync that changed anything. One query."""
-    newest = SyncRun.objects.filter(state=SyncRun.State.APPLIED).aggregate(newest=Max("pk"))["newest"]
-    return f"{row.version}:{newest}"
+    """What findings depend on: the draft, the last sync that changed anything, the last group changed. One query."""
+    synced, changed = (
+        Subquery(found.order_by("-pk").values("pk")[:1])
+        for found in (SyncRun.objects.filter(state=SyncRun.State.APPLIED), groups.changes())
+    )
+    return ":".join(map(str, (row.version, *Draft.objects.values_list(synced, changed).get(pk=row.pk))))
 
 
 def people_of_groups() -> dict[str, int] | None:
     """Group of the pool -> how many people hold it today; None before the first sync. One query."""
-    groups = Role.objects.filter(pool=Role.Pool.PRESENT).annotate(
+    present = Role.objects.filter(pool=Role.Pool.PRESENT).annotate(
         people=Count(
             "memberships",
             filter=Q(
@@ -59,4 +63,4 @@ def people_of_groups() -> dict[str, int] | None:
             ),
         )
     )
-    return dict(groups.values_list("name", "people")) or None
+    return dict(present.values_list("name", "people")) or None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from dialadmin.accounts.permissions import Level, Permission, groups_of, level_of
+from dialadmin.history.models import Entry
+from roles import acts
 from roles.cognito import provider_prefix
 from roles.models import Membership, Role, User
 from roles.provision import GROUP
@@ -69,6 +72,12 @@ def is_last_publisher(user: User, role: Role) -> bool:
         until=None, role__name__in=publishers, role__pool=Role.Pool.PRESENT, user__enabled=True, user__gone_at=None
     )
     return not held.exclude(user=user, role=role).exists()
+
+
+def changes() -> QuerySet[Entry]:
+    """The entries of history on groups that were changed here: what is known of the pool changed, as with a sync."""
+    codes = [act.code for act in (acts.GROUP_CREATED, acts.MEMBER_ADDED, acts.MEMBER_REMOVED)]
+    return Entry.objects.filter(act__in=codes)
 
 
 def managed() -> bool:

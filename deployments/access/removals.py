@@ -1,7 +1,7 @@
 """What has to change so that the removals of a review come true. Pure.
 
-Cognito's groups are not ours to write: where a group gives more than what is to go, its owner takes the
-person out of it. Where everyone whom a role lets in is to go, the role is detached instead.
+Where a group gives more than what is to go, the person is taken out of it in the pool: by its owner, or from here where
+groups are managed. Where everyone whom a role lets in is to go, the role is detached instead.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from deployments import draft
 from deployments.access.actions import Basis, Frozen
 from deployments.access.index import Answer, Index, some_members, union
 from deployments.access.models import AccessReview, ReviewRow
-from deployments.access.removals import Decided, Detachment, Place, Plan, Subject, plan
+from deployments.access.removals import Decided, Detachment, Leaving, Place, Plan, Subject, plan
 from deployments.core.load import Deployment as Core
 from deployments.document import SECTIONS
 from deployments.models import Attachment, Deployment
-from roles.models import User
+from roles.models import Membership, User
 
 BATCH = 2_000
 NAMED = 20  # who loses, by name
@@ -135,6 +135,18 @@ def still_attached(steps: Iterable[Detachment]) -> Mapping[tuple[str, str, str],
             "deployment__kind", "deployment__name", "role__name", "deployment_id"
         )
     }
+
+
+def still_held(review: AccessReview, steps: Iterable[Leaving]) -> Collection[tuple[str, str]]:
+    """(role, row of the person) of those who are still in a group that they have to leave. One query."""
+    leaving = review.rows.filter(subject_kind=ReviewRow.Subject.USER, decision=ReviewRow.Decision.REMOVE)
+    held = Membership.objects.filter(
+        until=None,
+        user__gone_at=None,
+        role__name__in={step.role for step in steps},
+        user__in=leaving.values("subject_id"),
+    )
+    return {(role, str(pk)) for role, pk in held.values_list("role__name", "user_id")}
 
 
 def names(places: Sequence[Place]) -> str:

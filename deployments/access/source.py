@@ -19,6 +19,7 @@ from deployments.core.text import parse
 from deployments.core.versions import Version
 from deployments.releases.models import Release
 from dialadmin.history.models import Entry
+from dialadmin.history.registry import all_acts
 from dialadmin.secrets import decrypt
 from roles.models import Absence, Membership, Role, SyncRun, User
 
@@ -91,8 +92,8 @@ def _last_sync(when: Q | None = None) -> int:
 
 def _last_change_of_people() -> int:
     """The newest act on people and their groups that was no sync: 0 before the first."""
-    acts = Entry.objects.filter(act__startswith="group.") | Entry.objects.filter(act__startswith="user.")
-    return acts.aggregate(last=Max("pk"))["last"] or 0
+    codes = [act.code for act in all_acts() if act.code.startswith(("group.", "user."))]
+    return Entry.objects.filter(act__in=codes).aggregate(last=Max("pk"))["last"] or 0
 
 
 def _loaded(document: Mapping[str, Any], version: Version, what: str) -> Settings:

@@ -26,7 +26,6 @@ from deployments.releases import acts, reading
 from deployments.releases.models import Release
 from deployments.releases.review import Line, Review, review, review_edit
 from dialadmin.history.models import Entry
-from roles.models import SyncRun
 
 _KEPT = 600  # seconds for which this process keeps the last review
 
@@ -158,6 +157,7 @@ class Since:
     entries: tuple[Entry, ...]
     more: int
     synced: bool
+    regrouped: bool
     released: tuple[Release, ...]
 
 
@@ -169,7 +169,8 @@ def since(seen: reading.Basis, limit: int = 20) -> Since:
     return Since(
         entries=tuple(entries),
         more=max(0, changes - limit),
-        synced=SyncRun.objects.filter(state=SyncRun.State.APPLIED, pk__gt=seen.sync_id).exists(),
+        synced=now.sync_id > seen.sync_id,
+        regrouped=now.group_change > seen.group_change,
         released=tuple(Release.objects.filter(number__gt=seen.number).defer("payload")[:limit]),
     )
 

@@ -13,6 +13,7 @@ from deployments import draft
 from deployments.core.text import parse
 from deployments.releases.models import Release
 from dialadmin.secrets import decrypt
+from roles import groups
 from roles.models import SyncRun
 
 
@@ -51,25 +52,28 @@ def document(release: Release) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Basis:
-    """What a review was made of: the draft, the last applied sync of the pool, the last release (0: none)."""
+    """What a review was made of: the draft, the last applied sync of the pool, the last release, and the last change of
+    a group from here (0: none)."""
 
     draft_version: int
     sync_id: int
     number: int
+    group_change: int
 
     def __str__(self) -> str:
         """The fingerprint of the review, as forms carry it."""
-        return f"{self.draft_version}.{self.sync_id}.{self.number}"
+        return f"{self.draft_version}.{self.sync_id}.{self.number}.{self.group_change}"
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The inverse of `str`; None for what is no fingerprint."""
-        match = re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9]{1,18})", text)
+        match = re.fullmatch(r"\.".join(["([0-9]{1,18})"] * 4), text)
         return cls(*map(int, match.groups())) if match else None
 
 
 def basis() -> Basis:
-    """What a review made now is made of. Three queries."""
+    """What a review made now is made of. Four queries."""
     sync = SyncRun.objects.filter(state=SyncRun.State.APPLIED).aggregate(last=Max("pk"))["last"]
     number = Release.objects.aggregate(last=Max("number"))["last"]
-    return Basis(draft.current().version, sync or 0, number or 0)
+    change = groups.changes().aggregate(last=Max("pk"))["last"]
+    return Basis(draft.current().version, sync or 0, number or 0, change or 0)

@@ -13,8 +13,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from deployments import draft
 from deployments.access import source
 from deployments.access.membership import ORDER, effects
+from deployments.checks import findings_of
+from deployments.releases import drafts, reading
 from dialadmin.accounts.models import Staff
 from dialadmin.history.models import Entry
 from roles import actions, cognito
@@ -254,6 +257,21 @@ def test_a_failure_is_shown_with_the_form(
         assert answer.status_code == status
         assert "Such and such happened." in text_of(answer)
         assert "new job" in answer.content.decode()
+
+
+def test_the_checks_and_a_review_in_progress_know_of_it_at_once(
+    client_of: ClientOf, edit: Staff, asked: list[Any]
+) -> None:
+    Role.objects.create(name="legal")
+    make_draft({**SETTINGS, "addons": {"calendar": {"endpoint": "http://calendar", "userRoles": ["legal"]}}})
+    before, seen = findings_of(draft.current()), reading.basis()
+    assert any("legal" in finding.message for finding in before)
+    confirm(client_of(edit), address("create", role="legal"))
+    after = findings_of(draft.current())
+    assert [f for f in before if "legal" in f.message] != [f for f in after if "legal" in f.message]
+    confirm(client_of(edit), address("add", user="grace", role="legal"))
+    assert reading.basis() != seen
+    assert drafts.since(seen).regrouped
 
 
 # --- who may ----------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.db.models import QuerySet
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
 from deployments.access import actions, source
 from deployments.access.actions import Frozen, ReviewRefusedError, RowsChangedError
@@ -17,6 +19,7 @@ from deployments.access.removals import Decided, Detachment, Plan, plan
 from deployments.models import Deployment
 from dialadmin.accounts.models import Staff
 from dialadmin.history.models import Entry
+from roles.models import Membership, Role
 from tests.access.factories import BASIS, BY, frozen
 from tests.deployments.factories import deployment, make_draft, make_user
 
@@ -316,6 +319,29 @@ def test_a_review_is_signed_off_reported_and_its_removals_planned(
     assert "Done" in done
     assert editor.get(apply, {**asked, "role": "analysts"}).status_code == 404
     assert not gpt.roles.filter(name="engineers").exists()
+
+
+def test_a_removal_leads_to_the_group_where_groups_are_managed(
+    auditor: Client, client_of: Callable[[Staff], Client], edit: Staff, settings: Any
+) -> None:
+    review = open_one(auditor, "gpt-4o")
+    url = f"{REVIEWS}{review.pk}/decide/"
+    auditor.post(url, {"scope": "all", "decision": "keep", "query": ""})
+    grace = review.rows.get(label="Grace")
+    auditor.post(url, {"row": [grace.pk], "decision": "remove", "reason": "left the team"})
+    auditor.post(f"{REVIEWS}{review.pk}/close/")
+    removals = f"{REVIEWS}{review.pk}/removals/"
+    assert "members/remove" not in client_of(edit).get(removals).content.decode()
+    settings.MANAGE_GROUPS = True
+    assert "members/remove" not in auditor.get(removals).content.decode()
+    page = client_of(edit).get(removals).content.decode()
+    role = Role.objects.get(name="analysts")
+    assert f"{reverse('groups:remove')}?role={role.pk}&amp;user={grace.subject_id}" in page
+    assert "Done" not in page
+    Membership.objects.filter(role=role, user=grace.subject_id).update(until=timezone.now())
+    page = client_of(edit).get(removals).content.decode()
+    assert f"?role={role.pk}&amp;" not in page
+    assert "Done" in page
 
 
 def test_a_review_is_discarded_after_a_question(auditor: Client) -> None:

@@ -17,6 +17,8 @@ from deployments import exports
 from deployments.releases import actions, reading
 from deployments.releases.models import ImmutableError, Release
 from dialadmin.history.models import Entry
+from dialadmin.history.recorder import record
+from roles.acts import MEMBER_ADDED
 from roles.models import SyncRun
 from tests.deployments.factories import SECRETS, TESTER, deployment, make_draft
 
@@ -76,13 +78,15 @@ def test_bytes_that_do_not_fit_the_digest_are_not_handed_out() -> None:
         reading.data(made)
 
 
-@pytest.mark.parametrize("change", ["draft", "pool", "release", "nonsense"])
+@pytest.mark.parametrize("change", ["draft", "pool", "group", "release", "nonsense"])
 def test_a_stale_review_is_not_released(change: str) -> None:
     seen = str(reading.basis())
     if change == "draft":
         draft_actions.attach_role(deployment=deployment("gpt-4o"), role_name="legal", by=TESTER)
     elif change == "pool":
         SyncRun.objects.create(state=SyncRun.State.APPLIED, by="test")
+    elif change == "group":
+        record(MEMBER_ADDED, by=TESTER, after={"group": "legal"})
     elif change == "release":
         release()
     else:

@@ -20,6 +20,8 @@ from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor
 from dialadmin.listing import Filter, Listing
 from dialadmin.spreadsheet import csv_response
+from roles import groups
+from roles.models import Role
 
 OFFERED = 60  # deployments that the form shows at once
 PRINTED = 5_000  # rows that the report prints; the CSV file has all
@@ -253,6 +255,15 @@ def removals(request: StaffRequest, pk: int) -> HttpResponse:
     review = _closed(pk)
     plan = reviews.removals_of(review)
     attached = reviews.still_attached(plan.detachments)
+    named = (
+        Role.objects.filter(name__in={step.role for step in plan.people}) if groups.managed() else Role.objects.none()
+    )
+    changeable = {
+        role.name: role.pk
+        for role in named
+        if request.user.may(groups.permission(role.name)) and not groups.change_problem(role)
+    }
+    held = reviews.still_held(review, plan.people)
     return render(
         request,
         "access/review_removals.html",
@@ -260,7 +271,10 @@ def removals(request: StaffRequest, pk: int) -> HttpResponse:
             "review": review,
             "plan": plan,
             "detachments": [(step, attached.get((*step.place, step.role))) for step in plan.detachments],
-            "people": [(step, reviews.names(step.places)) for step in plan.people],
+            "people": [
+                (step, reviews.names(step.places), changeable.get(step.role), (step.role, step.subject[1]) in held)
+                for step in plan.people
+            ],
             "keys": [(step, reviews.names(step.places)) for step in plan.keys],
         },
     )
