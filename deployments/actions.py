@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
-from deployments import acts, draft
+from deployments import acts, draft, undoing
 from deployments import seen as states
 from deployments.bulk import Step, Wish, limits_of, plan
 from deployments.changes import compare
@@ -19,6 +19,7 @@ from deployments.document import Parts, split
 from deployments.entries import Place, is_fingerprint
 from deployments.models import Attachment, Deployment, Draft, Limit, PendingImport
 from deployments.seen import Seen
+from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor, Target, record
 from dialadmin.history.registry import Act
 from dialadmin.secrets import rotate
@@ -52,10 +53,10 @@ def changing(version: int | None = None) -> Iterator[Draft]:
         yield row
 
 
-def changed(act: Act, **entry: Any) -> None:
+def changed(act: Act, **entry: Any) -> Entry:
     """Note a change of the draft in history, and leave the draft's version one higher."""
     Draft.objects.filter(pk=1).update(version=F("version") + 1, changed_at=timezone.now())
-    record(act, **entry)
+    return record(act, **entry)
 
 
 def target(deployment: Deployment) -> Target:
@@ -63,12 +64,16 @@ def target(deployment: Deployment) -> Target:
 
 
 def _access_of(deployment: Deployment) -> dict[str, Any]:
-    roles = deployment.attachments.order_by("role__name").values_list("role__name", flat=True)
+    roles = deployment.attachments.order_by("pk").values_list("role__name", flat=True)  # as the document lists them
     return {"access": deployment.access, "roles": list(roles)}
 
 
-def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = "", seen: str | None = None) -> None:
-    """Open, restrict or close a deployment. The attached roles stay known while it is open or closed.
+def set_access(
+    *, deployment: Deployment, access: str, by: Actor, note: str = "", seen: str | None = None
+) -> Entry | None:
+    """Open, restrict or close a deployment; None when it is so. The attached roles stay known while open or closed.
+
+    Here and below, what comes back is the entry of history, by which the act can be undone.
 
     `seen`, here and below, is what the form was made from (`str` of a Seen); raises ConflictError when the parts
     that the act is about have changed since.
@@ -82,9 +87,9 @@ def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = ""
         if access == Deployment.Access.RESTRICTED and not before["roles"]:
             access = Deployment.Access.CLOSED
         if access == deployment.access:
-            return
+            return None
         Deployment.objects.filter(pk=deployment.pk).update(access=access)
-        changed(
+        return changed(
             acts.ACCESS_CHANGED,
             by=by,
             target=target(deployment),
@@ -94,8 +99,8 @@ def set_access(*, deployment: Deployment, access: str, by: Actor, note: str = ""
         )
 
 
-def attach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str | None = None) -> bool:
-    """Add a role to `userRoles`; False when it was there already.
+def attach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str | None = None) -> Entry | None:
+    """Add a role to `userRoles`; None when it was there already.
 
     That others attached other roles meanwhile is no conflict; that it was opened or closed is.
     A closed deployment becomes restricted to its roles. An open one becomes restricted too: naming who
@@ -111,78 +116,77 @@ def attach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str 
             deployment.attachments.exclude(role=role).delete()
             Deployment.objects.filter(pk=deployment.pk).update(access=Deployment.Access.RESTRICTED)
         elif role_name in before["roles"]:
-            return False
+            return None
         Attachment.objects.get_or_create(deployment=deployment, role=role)
         deployment.refresh_from_db()
-        changed(
+        return changed(
             acts.ROLE_ATTACHED,
             by=by,
             target=target(deployment),
             before=before,
             after={**_access_of(deployment), "role": role_name},
         )
-        return True
 
 
-def detach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str | None = None) -> bool:
-    """Take a role out of `userRoles`; False when it was not there. Without its last role it is closed, never open."""
+def detach_role(*, deployment: Deployment, role_name: str, by: Actor, seen: str | None = None) -> Entry | None:
+    """Take a role out of `userRoles`; None when it was not there. Without its last role it is closed, never open."""
     with changing():
         deployment = Deployment.objects.get(pk=deployment.pk)
         _unless_changed(seen, states.of_deployment(deployment), "access", "roles")
         before = _access_of(deployment)
         if not Attachment.objects.filter(deployment=deployment, role__name=role_name).delete()[0]:
-            return False
+            return None
         if deployment.access == Deployment.Access.RESTRICTED and not deployment.attachments.exists():
             Deployment.objects.filter(pk=deployment.pk).update(access=Deployment.Access.CLOSED)
         deployment.refresh_from_db()
-        changed(
+        return changed(
             acts.ROLE_DETACHED,
             by=by,
             target=target(deployment),
             before={**before, "role": role_name},
             after=_access_of(deployment),
         )
-        return True
 
 
-def bulk_change(*, deployments: Iterable[Deployment], wish: Wish, by: Actor, version: int) -> tuple[int, int]:
-    """Do to many deployments what `bulk.plan` says of the wish, all or none; how many changed, and how many not.
+def bulk_change(
+    *, deployments: Iterable[Deployment], wish: Wish, by: Actor, version: int
+) -> tuple[list[Entry], int, int]:
+    """Do to many deployments what `bulk.plan` says of the wish, all or none.
 
-    Each attached role, each limit has its own entry in history, as if it were changed alone. Raises ConflictError
-    when the draft is no longer of `version`, which the preview was made from.
+    What comes back: the entries of history, how many deployments changed, and how many did not. Each attached role,
+    each limit has its own entry, as if it were changed alone. Raises ConflictError when the draft is no longer of
+    `version`, which the preview was made from.
     """
     with changing(version):
         parts = draft.read()
         chosen = {(row.kind, row.name): row for row in deployments}
         entries = [entry for entry in parts.deployments if (entry.kind, entry.name) in chosen]
         steps = plan(wish, entries, limits_of(parts))
-        for step in steps:
-            if not step.skipped:
-                _take(step, chosen[step.entry.kind, step.entry.name], wish, by)
-        done = sum(not step.skipped for step in steps)
-        return done, len(steps) - done
+        acting = [step for step in steps if not step.skipped]
+        made = [entry for step in acting for entry in _take(step, chosen[step.entry.kind, step.entry.name], wish, by)]
+        return [entry for entry in made if entry], len(acting), len(steps) - len(acting)
 
 
-def _take(step: Step, deployment: Deployment, wish: Wish, by: Actor) -> None:
+def _take(step: Step, deployment: Deployment, wish: Wish, by: Actor) -> Iterator[Entry | None]:
     """Closing keeps the roles in mind, which detaching each of them would not."""
     held, after = step.entry.roles or (), step.after or ()
     if wish.verb == "close":
-        set_access(deployment=deployment, access=Deployment.Access.CLOSED, by=by)
+        yield set_access(deployment=deployment, access=Deployment.Access.CLOSED, by=by)
         return
     for role in held:
         if role not in after:
-            detach_role(deployment=deployment, role_name=role, by=by)
+            yield detach_role(deployment=deployment, role_name=role, by=by)
     for role in after:
         if role not in held:
-            attach_role(deployment=deployment, role_name=role, by=by)
+            yield attach_role(deployment=deployment, role_name=role, by=by)
     for role, limit in step.limits.items():
-        set_limit(role_name=role, deployment_name=deployment.name, limit=limit, by=by)
+        yield set_limit(role_name=role, deployment_name=deployment.name, limit=limit, by=by)
 
 
 def set_limit(
     *, role_name: str, deployment_name: str, limit: Mapping[str, Any] | None, by: Actor, seen: str | None = None
-) -> bool:
-    """Write `roles.<role>.limits.<deployment>`; False when it already says so.
+) -> Entry | None:
+    """Write `roles.<role>.limits.<deployment>`; None when it already says so.
 
     `limit` maps windows to whole numbers; `{}` is unlimited; None removes the entry, so that the role
     inherits from `default` (core-semantics 3.1). A role without an entry under `roles` gets one.
@@ -192,20 +196,12 @@ def set_limit(
         role = Role.objects.get_or_create(name=role_name)[0]
         row = Limit.objects.filter(role=role, deployment_name=deployment_name).first()
         before = draft.load_text(row.body) if row else None
-        if row is not None and limit is not None and before == dict(limit):
-            return False
         if row is None and limit is None:
-            return False
-        if limit is None:
-            Limit.objects.filter(role=role, deployment_name=deployment_name).delete()
-        else:
-            Limit.objects.update_or_create(
-                role=role, deployment_name=deployment_name, defaults={"body": draft.dump_text(dict(limit))}
-            )
-            if not role.in_settings:
-                last = Role.objects.filter(in_settings=True).aggregate(last=Max("position"))["last"]
-                Role.objects.filter(pk=role.pk).update(in_settings=True, position=(last or 0) + 1)
-        changed(
+            return None
+        if row is not None and limit is not None and before == dict(limit):
+            return None
+        restore = _put_limit(role, deployment_name, None if limit is None else draft.dump_text(dict(limit)))
+        return changed(
             acts.LIMIT_CHANGED,
             by=by,
             target=Target(
@@ -213,12 +209,66 @@ def set_limit(
             ),
             before={"role": role_name, "deployment": deployment_name, "limit": before},
             after={"role": role_name, "deployment": deployment_name, "limit": None if limit is None else dict(limit)},
+            restore=restore,
         )
-        return True
 
 
-def _limit_target(role_name: str, deployment_name: str) -> Target:
-    return Target("limit", states.limit_id(role_name, deployment_name), f"{role_name} on {deployment_name}"[:512])
+def _put_limit(role: Role, name: str, body: str | None, position: int | None = None) -> dict[str, Any]:
+    """Write the text of a limit, or take it out; what putting back what was there takes (`Entry.restore`)."""
+    rows = Limit.objects.filter(role=role)
+    row = rows.filter(deployment_name=name).first()
+    restore = {
+        "body": row.body if row else None,
+        "position": rows.filter(pk__lt=row.pk).count() if row and body is None else None,
+        "entry": role.in_settings,
+    }
+    draft.write_limit(role, name, body, position)
+    if body is not None and not role.in_settings:
+        inside = Role.objects.filter(in_settings=True)
+        # A role that had an entry gets it back where it stood, unless another stands there now.
+        if not role.position or inside.filter(position=role.position).exists():
+            role.position = (inside.aggregate(last=Max("position"))["last"] or 0) + 1
+        Role.objects.filter(pk=role.pk).update(in_settings=True, position=role.position)
+    return restore
+
+
+def undo(*, entries: Iterable[Entry], by: Actor) -> list[Entry]:
+    """Take entries of history back, the newest first, all or none: what was before each is so again, to the letter.
+
+    Each is an act of its own, which can be undone like any other. Raises ConflictError, with who has changed what
+    since, when what they left no longer stands, and when one of them has been undone already.
+    """
+    with changing():
+        newest_first = undoing.fresh(entries)
+        if problem := undoing.obstacle(newest_first):
+            raise ConflictError(problem.text)
+        return [_undo(entry, by) for entry in newest_first]
+
+
+def _undo(entry: Entry, by: Actor) -> Entry:
+    before, after, restore = undoing.after(entry), undoing.before(entry), None
+    if entry.target_kind == "limit":
+        role = Role.objects.get_or_create(name=after["role"])[0]
+        exact = undoing.restore_of(entry)
+        restore = _put_limit(role, after["deployment"], exact["body"], exact["position"])
+        if not exact["entry"]:
+            # The act had made the role's entry. It goes with it, unless it has come to say something else too.
+            Role.objects.filter(pk=role.pk, body="{}", limits=None).update(in_settings=False)
+    else:
+        deployment = Deployment.objects.get(pk=entry.target_id)
+        before = _access_of(deployment)
+        Deployment.objects.filter(pk=deployment.pk).update(access=after["access"])
+        draft.write_attached(deployment, after["roles"])
+    return changed(
+        acts.REDONE if entry.act == acts.UNDONE.code else acts.UNDONE,
+        by=by,
+        target=Target(entry.target_kind, entry.target_id, entry.target_name),
+        before=before,
+        after=after,
+        note=undoing.what(entry),
+        undoes=entry,
+        restore=restore,
+    )
 
 
 def create_deployment(*, kind: str, name: str, body: Mapping[str, Any], by: Actor) -> Deployment:

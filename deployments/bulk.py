@@ -106,20 +106,30 @@ def limits_of(parts: Parts) -> dict[str, Mapping[str, Any]]:
 
 def applied(parts: Parts, steps: Sequence[Step]) -> Parts:
     """The document after these steps."""
-    after = {(step.entry.kind, step.entry.name): step.after for step in steps}
+    access = {(step.entry.kind, step.entry.name): step.after for step in steps}
+    return changed(
+        parts, access, {(role, step.entry.name): limit for step in steps for role, limit in step.limits.items()}
+    )
+
+
+def changed(
+    parts: Parts,
+    access: Mapping[tuple[str, str], tuple[str, ...] | None],
+    wanted: Mapping[tuple[str, str], Mapping[str, Any] | None],
+) -> Parts:
+    """The document with other `userRoles`, by kind and name, and other limits, by role and name of deployment."""
     limits = {name: dict(some) for name, some in limits_of(parts).items()}
-    for step in steps:
-        for role, limit in step.limits.items():
-            some = limits.setdefault(role, {})
-            some.pop(step.entry.name, None)
-            if limit is not None:
-                some[step.entry.name] = limit
+    for (role, name), limit in wanted.items():
+        some = limits.setdefault(role, {})
+        some.pop(name, None)
+        if limit is not None:
+            some[name] = limit
     known = {role.name for role in parts.roles}
     added = [RoleEntry(name, {}, some) for name, some in limits.items() if name not in known and some]
     return replace(
         parts,
         deployments=tuple(
-            replace(entry, roles=after.get((entry.kind, entry.name), entry.roles)) for entry in parts.deployments
+            replace(entry, roles=access.get((entry.kind, entry.name), entry.roles)) for entry in parts.deployments
         ),
         roles=(*(replace(role, limits=limits[role.name]) for role in parts.roles), *added),
     )

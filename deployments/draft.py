@@ -231,12 +231,28 @@ def write_deployment(pk: int, entry: DeploymentEntry) -> None:
     row = Deployment.objects.get(pk=pk)
     attached = Attachment.objects.filter(deployment=row).order_by("pk")
     if entry.roles != roles_of(row.access, attached.values_list("role__name", flat=True)):
-        attached.delete()
-        roles = _roles_called(entry.roles or ())
-        Attachment.objects.bulk_create([Attachment(deployment=row, role=role) for role in roles])
+        write_attached(row, entry.roles or ())
     row.access, row.display_name = entry.access, display_name_of(entry.body)
     row.body = dump_text(encrypted(entry.kind, entry.body))
     row.save(update_fields=["access", "display_name", "body"])
+
+
+def write_attached(row: Deployment, names: Iterable[str]) -> None:
+    """Attach these roles and no others, in this order."""
+    Attachment.objects.filter(deployment=row).delete()
+    Attachment.objects.bulk_create([Attachment(deployment=row, role=role) for role in _roles_called(names)])
+
+
+def write_limit(role: Role, name: str, body: str | None, position: int | None = None) -> None:
+    """Write the text of a limit, or take it out. A new one becomes the last, or the one at `position` (from 0)."""
+    rows = Limit.objects.filter(role=role)
+    if body is None:
+        rows.filter(deployment_name=name).delete()
+    elif not rows.filter(deployment_name=name).update(body=body):
+        later = [] if position is None else list(rows.order_by("pk")[position:])
+        rows.filter(pk__in=[row.pk for row in later]).delete()
+        entries = [(name, body), *((row.deployment_name, row.body) for row in later)]
+        Limit.objects.bulk_create([Limit(role=role, deployment_name=name, body=text) for name, text in entries], BATCH)
 
 
 def write_role(pk: int, entry: RoleEntry) -> None:

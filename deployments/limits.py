@@ -63,3 +63,10 @@ def state(limit: Mapping[str, Any] | None) -> str:
     if any(value <= 0 for value in limit.values()):
         return "denied"
     return "limited" if any(value < LONG_MAX for value in limit.values()) else "unlimited"
+
+
+def words(limit: Mapping[str, Any] | None) -> str:
+    """How an entry of `limits` reads in a line."""
+    if limit is None:
+        return "from default"
+    return ", ".join(f"{window} {value}" for window, value in limit.items()) or "unlimited"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from deployments.views import access, bulk, catalog, entry, settings
+from deployments.views import access, bulk, catalog, entry, settings, undo
 
 app_name = "deployments"
 
@@ -21,6 +21,7 @@ access_and_limits = [
     path("<int:pk>/attach/", access.attach, name="attach"),
     path("<int:pk>/detach/", access.detach, name="detach"),
     path("<int:pk>/limit/", access.limit, name="limit"),
+    path("undo/<int:pk>/", undo.undo, name="undo"),
 ]
 
 as_json = [

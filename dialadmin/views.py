@@ -71,7 +71,7 @@ def home(request: StaffRequest) -> HttpResponse:
             "errors": errors,
             "warnings": sum(1 for finding in findings if finding.severity == "warning"),
             "steps": [] if all(done for done, *_ in steps) else steps,
-            "recent": Entry.objects.exclude(act__startswith="staff.")[:8],
+            "recent": Entry.objects.exclude(act__startswith="staff.").select_related("undone_by")[:8],
         },
     )
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 
+from deployments.actions import attach_role
 from deployments.models import Deployment, PendingImport
 from deployments.releases.actions import release
 from deployments.releases.reading import basis
@@ -62,6 +63,7 @@ LISTED: dict[str, Permission | None] = {
     "deployments:attach": EDIT,
     "deployments:detach": EDIT,
     "deployments:limit": EDIT,
+    "deployments:undo": EDIT,
     "deployments:bulk": EDIT,
     "deployments:copy": EDIT,
     "deployments:json": READ,
@@ -166,6 +168,8 @@ def url_of(ada: Staff, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Callab
     monkeypatch.setattr("roles.inspection.client_secret", lambda wanted: "")
     settings.MANAGE_GROUPS = True
     make_draft()
+    attached = attach_role(deployment=Deployment.objects.get(name="gpt-4o"), role_name="reporters", by=TESTER)
+    assert attached
     user = make_user("grace", "analysts")
     run = SyncRun.objects.create(state="applied", by="test")
     pending = PendingImport.objects.create(payload=encrypt('[["a.json", "{}"]]'), draft_version=1, by=ada.sub)
@@ -178,6 +182,7 @@ def url_of(ada: Staff, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Callab
         "deployments:role-json": Role.objects.get(name="analysts").pk,
         "deployments:key-json": ApiKey.objects.get().pk,
         "groups:create": Role.objects.get(name="reporters").pk,
+        "deployments:undo": attached.pk,
         "roles:user": user.pk,
         "roles:erase": user.pk,
         "access:user": user.pk,

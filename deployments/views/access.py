@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_POST
 
 from deployments import actions, draft, seen
 from deployments.core.versions import Version, shape
 from deployments.forms import AccessForm, AttachForm, LimitForm
-from deployments.limits import state
+from deployments.limits import state, words
 from deployments.models import Deployment, Limit
 from deployments.querysets import people_of_roles
 from deployments.releases import drafts
 from deployments.views.catalog import back_to, detail_context, numbers_of
 from deployments.views.conflict import conflict
+from deployments.views.undo import MANY, WORDS, undo_message
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
+from dialadmin.history.models import Entry
 from dialadmin.history.recorder import Actor
 from roles.models import Role, User
 
 DEFAULT_ROLE = "default"  # the role whose limits are the fallback of all others (core-semantics 3.1)
-MANY = 10  # people who lose something at once: from here on it is asked first, below it can be undone
-WORDS = {"open": "open to everyone", "restricted": "restricted to its roles", "closed": "closed"}
 
 
 @require_POST
@@ -67,7 +64,7 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
             },
         )
     try:
-        actions.set_access(
+        entry = actions.set_access(
             deployment=deployment,
             access=access,
             by=Actor.staff(request.user),
@@ -76,8 +73,14 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
         )
     except actions.ConflictError:
         return _access_conflict(request, deployment, f"Make {deployment.name} {WORDS[access]}", WORDS[access])
-    messages.success(request, f"{deployment.name} is {WORDS[access]} now.")
+    _say(request, deployment, f"{deployment.name} is {WORDS[access]} now.", entry)
     return back_to(request, deployment)
+
+
+def _say(request: StaffRequest, deployment: Deployment, text: str, entry: Entry | None) -> None:
+    """What was done, to be undone from there; nothing where it was so already."""
+    if entry:
+        messages.success(request, undo_message(request, text, [entry], back_to(request, deployment).url))
 
 
 @require_POST
@@ -112,9 +115,8 @@ def attach(request: StaffRequest, pk: int) -> HttpResponse:
         )
     except actions.ConflictError:
         return _access_conflict(request, deployment, f"Attach {name} to {deployment.name}", f"{name} attached")
-    if attached:
-        messages.success(request, f"{name} is attached to {deployment.name}.")
-    else:
+    _say(request, deployment, f"{name} is attached to {deployment.name}.", attached)
+    if not attached:
         messages.info(request, f"{name} was attached already.")
     return back_to(request, deployment)
 
@@ -157,19 +159,9 @@ def detach(request: StaffRequest, pk: int) -> HttpResponse:
         return _access_conflict(
             request, deployment, f"Detach {role.name} from {deployment.name}", f"{role.name} detached"
         )
-    if detached:
-        after = "It is closed now: nobody reaches it." if last else ""
-        messages.success(request, undo_message(request, deployment, role.name, after))
+    after = " It is closed now: nobody reaches it." if last else ""
+    _say(request, deployment, f"{role.name} is detached from {deployment.name}.{after}", detached)
     return back_to(request, deployment)
-
-
-def undo_message(request: StaffRequest, deployment: Deployment, role_name: str, after: str) -> SafeString:
-    """What was detached, with a button that attaches it again: a new act, recorded like any other."""
-    return render_to_string(
-        "deployments/_detached.html",
-        {"deployment": deployment, "role_name": role_name, "after": after, "seen": seen.of_deployment(deployment)},
-        request,
-    )
 
 
 def sent_or(request: StaffRequest, deployment: Deployment) -> str:
@@ -208,7 +200,7 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
     form = LimitForm(request.POST or None, windows=tuple(shape("Limit", version).fields), initial=_initial(numbers))
     if request.method == "POST" and form.is_valid():
         try:
-            actions.set_limit(
+            entry = actions.set_limit(
                 role_name=role.name,
                 deployment_name=deployment.name,
                 limit=form.limit(),
@@ -219,12 +211,12 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
             return conflict(
                 request,
                 title=f"Change the limit of {role.name} on {deployment.name}",
-                rows=[("Limit", _limit_words(form.limit()), _limit_words(written))],
+                rows=[("Limit", words(form.limit()), words(written))],
                 now=seen.of_limit(name, deployment.name),
                 entries=seen.about_limit(name, deployment.name),
                 back=reverse("deployments:detail", args=[pk]),
             )
-        messages.success(request, f"The limit of {role.name} on {deployment.name} is saved.")
+        _say(request, deployment, f"The limit of {role.name} on {deployment.name} is saved.", entry)
         if state(form.limit()) == "denied":
             messages.warning(
                 request,
@@ -250,12 +242,6 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
     )
     patch_vary_headers(response, ["HX-Request"])
     return response
-
-
-def _limit_words(limit: Mapping[str, Any] | None) -> str:
-    if limit is None:
-        return "from default"
-    return ", ".join(f"{window} {value}" for window, value in limit.items()) or "unlimited"
 
 
 def _initial(numbers: dict[str, int] | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from deployments.models import Deployment, Limit
 from deployments.releases import drafts
 from deployments.releases.presentation import told_context
 from deployments.views.catalog import catalogue_listing
+from deployments.views.undo import undo_message
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
 from dialadmin.history.recorder import Actor
@@ -49,7 +50,7 @@ def change(request: StaffRequest) -> HttpResponse:
     if request.POST.get("confirmed"):
         version = request.POST.get("version", "")
         try:
-            done, skipped = actions.bulk_change(
+            entries, done, skipped = actions.bulk_change(
                 deployments=chosen, wish=wish, by=Actor.staff(request.user),
                 version=int(version) if version.isdecimal() and len(version) < 19 else -1,
             )  # fmt: skip
@@ -58,8 +59,9 @@ def change(request: StaffRequest) -> HttpResponse:
                 request, "The draft was changed meanwhile, so nothing was done. This is what it would do now."
             )
         else:
-            messages.success(request, f"{done:,} changed, {skipped:,} stayed as they were.")
-            return redirect(_origin(request.POST))
+            text, back = f"{done:,} changed, {skipped:,} stayed as they were.", _origin(request.POST)
+            messages.success(request, undo_message(request, text, entries, back) if entries else text)
+            return redirect(back)
     return _preview(request, chosen, wish)
 
 

@@ -144,7 +144,9 @@ def deployment_detail(request: StaffRequest, pk: int) -> HttpResponse:
             "description": str(body.get("description", "")),
             "endpoint": str(body.get("endpoint", "")),
             "entry": render_json(map_secrets(SECTIONS[deployment.kind][-1], body, lambda _: MASK)),
-            "history": Entry.objects.filter(target_kind="deployment", target_id=str(pk))[:8],
+            "history": Entry.objects.filter(target_kind="deployment", target_id=str(pk)).select_related("undone_by")[
+                :8
+            ],
         },
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar, NoReturn, Self
 
 from django.db import models
+from django.urls import reverse
 
-from dialadmin.history import presentation
+from dialadmin.history import presentation, registry
 
 
 class AppendOnlyError(TypeError):
@@ -26,7 +27,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
 
 class Entry(models.Model):
-    """One event. No foreign keys: history neither blocks a deletion nor follows one; it copies the names."""
+    """One event. No foreign keys to anything else: history neither blocks a deletion nor follows one; it copies names.
+
+    `undoes` is the entry that this one took back: at most one does, and that one can be taken back in turn.
+    """
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     act = models.CharField(max_length=64, db_index=True)
@@ -38,7 +42,10 @@ class Entry(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     note = models.TextField(blank=True)
-    request_id = models.CharField(max_length=32, blank=True)
+    request_id = models.CharField(max_length=32, blank=True, db_index=True)  # what was done at once has the same
+    undoes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="undone_by")
+    # What undoing needs beyond `before` and nobody reads: texts as they were written, places in an order.
+    restore = models.JSONField(null=True)
 
     objects: ClassVar[models.Manager[Entry]] = models.Manager.from_queryset(EntryQuerySet)()
 
@@ -66,6 +73,12 @@ class Entry(models.Model):
         return presentation.sentence(
             self.act, target=self.target_name, before=self.before, after=self.after, note=self.note
         )
+
+    @property
+    def undo_url(self) -> str:
+        """The page that takes it back; empty where its act cannot be. Whether it has been is `undone_by`."""
+        act = registry.get(self.act)
+        return reverse(act.undo, args=[self.pk]) if act and act.undo and self.pk else ""
 
     @property
     def differences(self) -> list[tuple[str, str | None, str | None]]:

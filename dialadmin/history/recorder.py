@@ -44,10 +44,13 @@ def record(
     before: Any = None,
     after: Any = None,
     note: str = "",
+    undoes: Entry | None = None,
+    restore: Any = None,
 ) -> Entry:
     """Append one entry. Call it inside the transaction of the change; mask secrets before you call it.
 
-    `before` and `after` are plain JSON values that hold just what changed.
+    `before` and `after` are plain JSON values that hold just what changed. `undoes` is the entry that this act takes
+    back, `restore` what taking this one back will need beyond `before`.
     """
     return Entry.objects.create(
         act=act.code,
@@ -60,4 +63,6 @@ def record(
         after=after,
         note=note,
         request_id=current_request_id.get(),
+        undoes=undoes,
+        restore=restore,
     )

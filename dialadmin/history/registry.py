@@ -10,12 +10,14 @@ class Act:
     """One kind of event.
 
     `code` is stable and namespaced (`deployment.role-attached`); `label` names it in filters;
-    `sentence` continues "Ada Berg …" and is formatted with `target`, `before`, `after` and `note`.
+    `sentence` continues "Ada Berg …" and is formatted with `target`, `before`, `after` and `note`. `undo` names the URL
+    that takes an entry of this act back, by its id; empty where none does.
     """
 
     code: str
     label: str
     sentence: str
+    undo: str = ""
 
 
 _acts: dict[str, Act] = {}

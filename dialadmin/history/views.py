@@ -17,7 +17,7 @@ from dialadmin.listing import Filter, Listing
 @require(Permission.READ)
 def entry_list(request: StaffRequest) -> HttpResponse:
     """All entries, newest first; `?kind=…&target=…` narrows to one thing."""
-    entries = Entry.objects.all()
+    entries = Entry.objects.select_related("undone_by")
     kind, target = request.GET.get("kind", ""), request.GET.get("target", "")
     if kind:
         entries = entries.filter(target_kind=kind)

@@ -42,6 +42,7 @@ CONCERNS: dict[str, tuple[str, ...]] = {
     "key": ("key", "role"),
     "draft": ("deployment", "role", "key"),
     "draft.exported": (),
+    **dict.fromkeys(("draft.undone", "draft.redone"), ("deployment", "role")),
     "review.applied": ("deployment",),
     "release": ("release", "deployment", "role", "key"),
     **dict.fromkeys(("release.downloaded", "staff", "token", "access", "review", "publication", "proof", "pool"), ()),
