@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from deployments.views import access, bulk, catalog, entry, settings, undo
+from deployments.views import access, bulk, catalog, entry, matrix, settings, undo
 
 app_name = "deployments"
 
 catalogue = [
     path("", catalog.deployment_list, name="list"),
     path("new/", catalog.deployment_create, name="create"),
+    path("matrix/", matrix.matrix, name="matrix"),
     path("bulk/", bulk.change, name="bulk"),
     path("copy/", bulk.copy, name="copy"),
     path("<int:pk>/", catalog.deployment_detail, name="detail"),

@@ -42,7 +42,14 @@ MENU: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Setup", "roles:setup"),
         ),
     ),
-    ("What", (Page("Deployments", "deployments:list"), Page("API keys", "deployments:keys"))),
+    (
+        "What",
+        (
+            Page("Deployments", "deployments:list"),
+            Page("Matrix", "deployments:matrix"),
+            Page("API keys", "deployments:keys"),
+        ),
+    ),
     (
         "Settings",
         (
@@ -84,6 +91,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "roles:create": ("create role", "add role"),
     "deployments:list": ("models", "applications", "addons", "assistants", "catalogue"),
     "deployments:create": ("create deployment", "add model", "new model"),
+    "deployments:matrix": ("roles by deployments", "grid", "attach", "limits", "bulk"),
     "deployments:keys": ("projects", "programs"),
     "access:pictures": ("charts", "statistics", "tokens per day", "graphs"),
     "deployments:checks": ("findings", "validate", "errors", "warnings", "problems"),

@@ -64,6 +64,7 @@ LISTED: dict[str, Permission | None] = {
     "deployments:detach": EDIT,
     "deployments:limit": EDIT,
     "deployments:undo": EDIT,
+    "deployments:matrix": READ,
     "deployments:bulk": EDIT,
     "deployments:copy": EDIT,
     "deployments:json": READ,

@@ -18,7 +18,7 @@ from deployments.changes import Change, compare
 from deployments.checks import people_of_groups
 from deployments.core.check import check
 from deployments.core.findings import Finding
-from deployments.core.load import load
+from deployments.core.load import UNLIMITED, WINDOWS, load
 from deployments.core.versions import Version
 from deployments.document import SECTIONS, Parts, join, split
 from deployments.models import Deployment
@@ -132,7 +132,28 @@ def of_access(deployment: Deployment, roles: tuple[str, ...] | None) -> Line | N
     if old is None:
         return None
     new = replace(old, user_roles=None if roles is None else frozenset(roles))
-    return review_edit(index.settings, old, new, index.people)
+    return review_edit(index.settings, index.settings, old, new, index.people)
+
+
+def of_limit(deployment: Deployment, role: str, limit: Mapping[str, int] | None) -> Line | None:
+    """What it means for the people of today that a role gets this limit on a deployment; None: it loses its own.
+
+    None where nothing changes for anybody, or Core refuses the draft as it is.
+    """
+    try:
+        index = source.current()
+    except source.UnansweredError:
+        return None
+    found = index.find(deployment.name, SECTIONS[deployment.kind][-1])
+    if found is None:
+        return None
+    before = index.settings
+    own = {name: numbers for name, numbers in before.limits.get(role, {}).items() if name != deployment.name}
+    if limit is not None:
+        own[deployment.name] = tuple(limit.get(window, UNLIMITED) for window in WINDOWS)
+    # Whatever had no limits at all has them once one is written.
+    after = replace(before, limits={**before.limits, role: own}, without_limits=before.without_limits - {role})
+    return review_edit(before, after, found, found, index.people)
 
 
 def _risks(told: Review) -> list[str]:

@@ -180,12 +180,14 @@ def review(before: Settings, after: Settings, people: Population) -> Review:
     return Review(people.count, tuple(sorted(told, key=lambda line: -line.weight)), limits)
 
 
-def review_edit(settings: Settings, old: Deployment, new: Deployment, people: Population) -> Line | None:
-    """The line of a single edit of the access of one deployment, all else being the same; None: nothing changes.
+def review_edit(before: Settings, after: Settings, old: Deployment, new: Deployment, people: Population) -> Line | None:
+    """The line of a single edit of the access or the limits of one deployment; None: nothing changes.
+
+    `before` and `after` may differ in the limits that are written for its name; all else is the same.
 
     The work does not grow with the number of deployments.
     """
-    line = _line(settings, settings, old, new, people, _key_effects(settings, settings, [(old, new)]))
+    line = _line(before, after, old, new, people, _key_effects(before, after, [(old, new)]))
     return line if line.access or line.weight or _has_keys(line) else None
 
 

@@ -6,9 +6,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -19,7 +18,7 @@ from deployments.limits import state, words
 from deployments.models import Deployment, Limit
 from deployments.querysets import people_of_roles
 from deployments.releases import drafts
-from deployments.views.catalog import back_to, detail_context, numbers_of
+from deployments.views.catalog import back_to, detail_context, numbers_of, origin
 from deployments.views.conflict import conflict
 from deployments.views.undo import MANY, WORDS, undo_message
 from dialadmin.accounts.guards import StaffRequest, require
@@ -61,6 +60,7 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
                 "roles": roles,
                 "line": drafts.of_access(deployment, () if access == Deployment.Access.CLOSED else wanted),
                 "seen": sent_or(request, deployment),
+                "back": origin(request, deployment),
             },
         )
     try:
@@ -80,7 +80,7 @@ def set_access(request: StaffRequest, pk: int) -> HttpResponse:
 def _say(request: StaffRequest, deployment: Deployment, text: str, entry: Entry | None) -> None:
     """What was done, to be undone from there; nothing where it was so already."""
     if entry:
-        messages.success(request, undo_message(request, text, [entry], back_to(request, deployment).url))
+        messages.success(request, undo_message(request, text, [entry], origin(request, deployment)))
 
 
 @require_POST
@@ -107,6 +107,7 @@ def attach(request: StaffRequest, pk: int) -> HttpResponse:
                 "near": near or _nearest(name),
                 "line": drafts.of_access(deployment, (name,)) if deployment.access == Deployment.Access.OPEN else None,
                 "seen": sent_or(request, deployment),
+                "back": origin(request, deployment),
             },
         )
     try:
@@ -149,6 +150,7 @@ def detach(request: StaffRequest, pk: int) -> HttpResponse:
                     "last": last,
                     "line": line,
                     "seen": sent_or(request, deployment),
+                    "back": origin(request, deployment),
                 },
             )
     try:
@@ -180,25 +182,26 @@ def _access_conflict(request: StaffRequest, deployment: Deployment, title: str, 
         rows=[("Access", wanted, WORDS[deployment.access] + (f": {roles}" if restricted else ""))],
         now=seen.of_deployment(deployment),
         entries=seen.about_deployment(deployment.pk),
-        back=reverse("deployments:detail", args=[deployment.pk]),
+        back=origin(request, deployment),
     )
 
 
 @require_http_methods(["GET", "POST"])
 @require(Permission.EDIT)
 def limit(request: StaffRequest, pk: int) -> HttpResponse:
-    """The limit of one role (`?role=`) on this deployment. `default` may be asked for before it exists."""
+    """The limit of one role (`?role=`) on this deployment. `default` may be asked for before it exists.
+
+    With `preview` nothing is saved: the answer is what the limit would change.
+    """
     deployment = get_object_or_404(Deployment, pk=pk)
     name = request.GET.get("role", "")
     role = Role.objects.filter(name=name).first() or Role(name=name)
     if role.pk is None and name != DEFAULT_ROLE:
         raise Http404(f"There is no role {name}.")
-    row = Limit.objects.filter(role__name=name, deployment_name=deployment.name).first()
-    written = draft.load_text(row.body) if row else None
-    numbers = numbers_of(written)
-    version = Version.parse(draft.current().target_version)
-    form = LimitForm(request.POST or None, windows=tuple(shape("Limit", version).fields), initial=_initial(numbers))
-    if request.method == "POST" and form.is_valid():
+    context = limit_context(deployment, role, request.POST or None)
+    form: LimitForm = context["form"]
+    preview = "preview" in request.POST
+    if request.method == "POST" and form.is_valid() and not preview:
         try:
             entry = actions.set_limit(
                 role_name=role.name,
@@ -211,10 +214,10 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
             return conflict(
                 request,
                 title=f"Change the limit of {role.name} on {deployment.name}",
-                rows=[("Limit", words(form.limit()), words(written))],
+                rows=[("Limit", words(form.limit()), words(context["written"]))],
                 now=seen.of_limit(name, deployment.name),
                 entries=seen.about_limit(name, deployment.name),
-                back=reverse("deployments:detail", args=[pk]),
+                back=origin(request, deployment),
             )
         _say(request, deployment, f"The limit of {role.name} on {deployment.name} is saved.", entry)
         if state(form.limit()) == "denied":
@@ -223,25 +226,44 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
                 "A limit of 0 denies, but another role of the same person lifts it. To deny reliably, detach the role.",
             )
         return back_to(request, deployment)
-    fallback = Limit.objects.filter(role__name=DEFAULT_ROLE, deployment_name=deployment.name).first()
-    in_place = request.method == "GET" and bool(getattr(request, "htmx", False))
+    if preview and form.is_valid():
+        wanted = form.limit()
+        context["previewed"] = True
+        context["amounts"] = [(window, (wanted or {}).get(window.field)) for window in form.windows]
+        context["line"] = drafts.of_limit(deployment, role.name, wanted)
+    in_place = bool(getattr(request, "htmx", False))
+    fragment = "deployments/_limit_effect.html" if preview else "deployments/_limit_row.html"
     response = render(
         request,
-        "deployments/_limit_row.html" if in_place else "deployments/limit.html",
+        fragment if in_place else "deployments/limit.html",
         {
-            "deployment": deployment,
-            "role": role,
-            "form": form,
-            "version": version,
-            "default_numbers": numbers_of(draft.load_text(fallback.body)) if fallback else None,
-            "is_default": name == DEFAULT_ROLE,
+            **context,
             "people": people_of_roles([role.pk]).get(role.pk, 0) if role.pk else 0,
-            "seen": request.POST.get("seen") or seen.of_limit(name, deployment.name),
+            "back": origin(request, deployment),
         },
-        status=400 if form.errors else 200,
+        status=400 if form.errors and not (in_place and preview) else 200,
     )
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def limit_context(deployment: Deployment, role: Role, sent: QueryDict | None = None) -> dict[str, Any]:
+    """What `_limit_form.html` shows. `written`: the limit as it stands in the draft. Five queries."""
+    row = Limit.objects.filter(role__name=role.name, deployment_name=deployment.name).first()
+    written = draft.load_text(row.body) if row else None
+    version = Version.parse(draft.current().target_version)
+    fallback = Limit.objects.filter(role__name=DEFAULT_ROLE, deployment_name=deployment.name).first()
+    now = seen.of_limit(role.name, deployment.name)
+    return {
+        "deployment": deployment,
+        "role": role,
+        "written": written,
+        "form": LimitForm(sent, windows=tuple(shape("Limit", version).fields), initial=_initial(numbers_of(written))),
+        "version": version,
+        "default_numbers": numbers_of(draft.load_text(fallback.body)) if fallback else None,
+        "is_default": role.name == DEFAULT_ROLE,
+        "limit_seen": (sent.get("seen") if sent else "") or now,
+    }
 
 
 def _initial(numbers: dict[str, int] | None) -> dict[str, Any]:

@@ -227,7 +227,11 @@ def deployment_delete(request: StaffRequest, pk: int) -> HttpResponse:
     )
 
 
+def origin(request: StaffRequest, deployment: Deployment) -> str:
+    """The page that a form came from, if it says so and that is one of ours, else that of the deployment."""
+    asked = request.POST.get("next") or request.GET.get("next", "")
+    return safe_next(asked) or reverse("deployments:detail", args=[deployment.pk])
+
+
 def back_to(request: StaffRequest, deployment: Deployment) -> HttpResponseRedirect:
-    """Where the form came from, if it says so, else the page of the deployment."""
-    asked = safe_next(request.POST.get("next", ""))
-    return redirect(asked or reverse("deployments:detail", args=[deployment.pk]))
+    return redirect(origin(request, deployment))

@@ -142,4 +142,12 @@ def test_bits_say_what_the_rules_say_of_each_person(seed: int, version: Version)
             new = replace(old, user_roles=sides[1][name].user_roles)
             edited = replace(before, deployments=tuple(new if d is old else d for d in before.deployments))
             whole = review(before, edited, population).line(old.section, name)
-            assert review_edit(before, old, new, population) == whole
+            assert review_edit(before, before, old, new, population) == whole
+    for name, old in sides[0].items():
+        limits = {
+            role: {**some, **({name: after.limits[role][name]} if name in after.limits.get(role, {}) else {})}
+            for role, some in before.limits.items()
+        }
+        edited = replace(before, limits=limits)
+        whole = review(before, edited, population).line(old.section, name)
+        assert review_edit(before, edited, old, old, population) == whole

@@ -155,6 +155,102 @@
     });
   });
 
+  // "u" presses the Undo of the last message.
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "u" || !singleKeys(event) || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const buttons = document.querySelectorAll("#messages [data-undo]");
+    if (buttons.length) buttons[buttons.length - 1].click();
+  });
+
+  // The matrix is one stop of the Tab key; arrows move within it.
+  const matrix = document.querySelector("[data-matrix]");
+  const panel = document.getElementById("cell");
+  if (matrix) {
+    const cells = Array.from(matrix.querySelectorAll("tbody tr[data-deployment]")).map(function (row) {
+      return Array.from(row.querySelectorAll(".cell"));
+    });
+    const says = document.querySelector("[data-matrix-says]");
+    const hint = document.querySelector("[data-keys-hint]");
+    let current = null;
+    hint.hidden = !!localStorage.getItem(OFF);
+    const hinted = Array.from(says.childNodes);
+    const say = function (cell) {
+      if (cell) says.textContent = cell.getAttribute("aria-label");
+      else says.replaceChildren.apply(says, hinted);
+    };
+    const choose = function (cell) {
+      if (current) { current.tabIndex = -1; current.classList.remove("current"); }
+      current = cell;
+      cell.tabIndex = 0;
+    };
+    cells.forEach(function (row) { row.forEach(function (cell) { cell.tabIndex = -1; }); });
+    const linked = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    const opened = panel.querySelector("[data-cell-heading]");
+    const asked = linked || (opened && document.getElementById(opened.dataset.cellHeading));
+    choose(asked && matrix.contains(asked) ? asked : cells[0][0]);
+    if (linked && matrix.contains(linked)) linked.focus();
+
+    matrix.addEventListener("focusin", function (event) {
+      const cell = event.target.closest(".cell");
+      if (cell) { choose(cell); say(cell); }
+    });
+    matrix.addEventListener("focusout", function () { say(null); });
+    matrix.addEventListener("pointerover", function (event) { const cell = event.target.closest(".cell"); if (cell) say(cell); });
+    matrix.addEventListener("pointerleave", function () { say(null); });
+
+    const toggle = document.getElementById("toggle");
+    matrix.addEventListener("keydown", function (event) {
+      const cell = event.target.closest(".cell");
+      if (!cell || event.ctrlKey || event.metaKey || event.altKey) return;
+      const row = cells.findIndex(function (some) { return some.includes(cell); });
+      const column = cells[row].indexOf(cell);
+      const to = { ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1], Home: [row, 0], End: [row, cells[row].length - 1], PageUp: [Math.max(row - 10, 0), column], PageDown: [Math.min(row + 10, cells.length - 1), column] }[event.key];
+      if (to) {
+        event.preventDefault();
+        if (cells[to[0]] && cells[to[0]][to[1]]) cells[to[0]][to[1]].focus();
+      } else if (event.key === " ") {
+        event.preventDefault();
+        if (!toggle || toggle.dataset.sent) return;
+        const deployment = cell.closest("tr").dataset.deployment;
+        const action = "attached" in cell.dataset ? matrix.dataset.detach : matrix.dataset.attach;
+        toggle.action = action.replace("/0/", "/" + deployment + "/");
+        toggle.elements.role.value = matrix.querySelectorAll("thead [data-role]")[column].dataset.role;
+        toggle.elements.next.value = toggle.elements.next.value.split("#")[0] + "#" + cell.id;
+        toggle.requestSubmit();
+      }
+    });
+
+    // A cell opens beside the matrix, and closes to where one was.
+    const close = function () {
+      const was = current;
+      history.replaceState(null, "", panel.querySelector("[data-cell-close]").getAttribute("href"));
+      panel.replaceChildren();
+      was.focus();
+      was.classList.remove("current");
+    };
+    document.addEventListener("htmx:afterSwap", function (event) {
+      if (event.detail.target !== panel) return;
+      panel.scrollTop = 0;
+      const heading = panel.querySelector("[data-cell-heading]");
+      if (!heading) return;
+      heading.focus();
+      current.classList.add("current");
+      const covered = current.getBoundingClientRect().right - panel.getBoundingClientRect().left + 8;
+      if (covered > 0) matrix.parentElement.scrollLeft += covered;
+    });
+    panel.addEventListener("click", function (event) {
+      if (!event.target.closest("[data-cell-close]")) return;
+      event.preventDefault();
+      close();
+    });
+    document.addEventListener("keydown", function (event) {
+      if (event.key !== "Escape" || document.querySelector("dialog[open]") || !panel.querySelector("[data-cell-close]")) return;
+      event.preventDefault();
+      close();
+    });
+  }
+
   // A second click on a form that is on its way does nothing.
   document.addEventListener("submit", function (event) {
     const form = event.target;
