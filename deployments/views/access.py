@@ -220,6 +220,8 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
                 back=origin(request, deployment),
             )
         _say(request, deployment, f"The limit of {role.name} on {deployment.name} is saved.", entry)
+        if not entry:
+            messages.info(request, f"The limit of {role.name} on {deployment.name} was so already.")
         if state(form.limit()) == "denied":
             messages.warning(
                 request,

@@ -70,7 +70,7 @@ def measure_edits() -> None:
     print(f"gained and lost by one edit, EXCEPT in SQL {baseline * 1000:10.2f} ms")
     edits: dict[str, Callable[[], Any]] = {
         "gained and lost by one edit": lambda: gained_and_lost(settings, settings, old, new, index.people),
-        "with limits and API keys": lambda: review_edit(settings, old, new, index.people),
+        "with limits and API keys": lambda: review_edit(settings, settings, old, new, index.people),
     }
     for name, work in edits.items():
         seconds = min(best(work) for _ in range(5))
