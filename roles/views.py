@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http.response import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dialadmin.accounts.guards import StaffRequest, require
@@ -251,16 +252,31 @@ def user_erase(request: StaffRequest, pk: int) -> HttpResponse:
 
 @require_GET
 @require(Permission.READ)
-def sync_list(request: StaffRequest) -> HttpResponse:
+def sync_list(request: StaffRequest) -> HttpResponseBase:
     listing = Listing.of(
         request,
         SyncRun.objects.defer("changes"),
         sorts={"time": "id"},
         default_sort="-time",
         filters=(Filter("state", "State", SyncRun.State.choices, "state"),),
+        columns=(
+            Column("sync", "Sync", attrgetter("pk"), "time"),
+            Column("state", "Outcome", attrgetter("state")),
+            Column("found", "What it found", lambda run: summary(run.counts) or run.error),
+            Column("started", "Started", lambda run: localtime(run.started_at).isoformat(timespec="seconds"), "time"),
+            Column("seconds", "Seconds", _seconds, css="number", shown=False),
+            Column("by", "By", attrgetter("by")),
+        ),
     )
-    rows = [(run, summary(run.counts)) for run in listing.rows]
+    if listing.wants_csv:
+        return listing.csv("syncs.csv")
+    rows = [(run, summary(run.counts), _seconds(run)) for run in listing.rows]
     return render(request, "roles/syncs.html", {"listing": listing, "rows": rows, **freshness()})
+
+
+def _seconds(run: SyncRun) -> str:
+    """How long it took; nothing while it is running."""
+    return f"{(run.finished_at - run.started_at).total_seconds():.1f}" if run.finished_at else ""
 
 
 @require_GET

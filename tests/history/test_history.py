@@ -111,3 +111,16 @@ def test_rows_are_written_by_actions_and_sync_alone() -> None:
         and "cache" not in line
     ]
     assert found == []
+
+
+@pytest.mark.django_db
+def test_history_is_downloaded_as_it_is_narrowed_and_safe_for_a_spreadsheet(
+    client_of: Callable[[Staff], Client], vera: Staff
+) -> None:
+    record(ACT, by=Actor.command("tests"), target=Target("role", "1", "=1+1"), note="because")
+    response = client_of(vera).get("/history/", {"format": "csv", "q": "because"})
+    assert response.headers["Content-Disposition"] == 'attachment; filename="history.csv"'
+    lines = b"".join(response.streaming_content).decode("utf-8-sig").splitlines()  # type: ignore[attr-defined]
+    assert lines[0] == "Entry,Time,Who,Act,What,About,Note"
+    assert len(lines) == 2
+    assert "'=1+1" in lines[1]
