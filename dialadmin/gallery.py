@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from deployments.matrix import LOOKS
 from dialadmin import charts
 from dialadmin.accounts.guards import StaffRequest, require
 from dialadmin.accounts.permissions import Permission
@@ -103,6 +104,7 @@ def gallery(request: StaffRequest) -> HttpResponse:
         "drawn": drawn,
         "themes": themes,
         "states": list(BADGES),
+        "looks": list(dict.fromkeys(LOOKS.values())),
         "entries": _entries(),
         "moment": WHEN,
     }

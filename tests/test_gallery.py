@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from deployments.matrix import LOOKS
 from dialadmin.accounts.models import Staff
 from dialadmin.templatetags.ui import BADGES
 
@@ -33,6 +34,11 @@ def test_every_component_is_shown(page: tuple[str, set[str]]) -> None:
 def test_every_state_has_its_badge_in_both_themes(page: tuple[str, set[str]]) -> None:
     for _, words in BADGES.values():
         assert len(re.findall(rf"</span> {re.escape(words)}</span>", page[0])) >= 2, words
+
+
+def test_every_cell_of_the_matrix_is_shown_in_both_themes(page: tuple[str, set[str]]) -> None:
+    for look in LOOKS.values():
+        assert page[0].count(f'<span class="cell {look.css}" aria-hidden="true">{look.shape}</span> {look.words}<') == 2
 
 
 def test_no_id_stands_twice(page: tuple[str, set[str]]) -> None:
