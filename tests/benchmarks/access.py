@@ -45,8 +45,14 @@ def best(work: Callable[[], Any], runs: int = RUNS) -> float:
     return min(times)
 
 
-def said(question: str, ratio: float, words: str, goal: str = "") -> None:
-    print(f"  {question:44} {ratio:8.2f} x {words}" + (f"   (goal {goal})" if goal else ""), flush=True)
+def said(question: str, value: float, words: str, goal: str = "") -> None:
+    """One line: the figure, what it is, and whether it reaches a goal such as `>= 5` or `<= 64`."""
+    told = f"  {question:44} {value:8.2f} {words}"
+    if goal:
+        relation, number = goal.split()
+        reached = value >= float(number) if relation == ">=" else value <= float(number)
+        told += f"   (goal {goal}: {'ok' if reached else 'missed'})"
+    print(told, flush=True)
 
 
 def megabytes(pid: int | str = "self") -> float:
@@ -139,8 +145,8 @@ def cold() -> None:
     people = source.people_now()
     grown = megabytes() - idle
     baseline, built = best(gathered), best(source.people_now)
-    said("building the index", built / baseline, "of reading the memberships per group", "<= 2")
-    print(f"  {'memory of the index':44} {grown:8.1f} MB   (goal <= 64)   {people.count:,} people", flush=True)
+    said("building the index", built / baseline, "x of reading the memberships per group", "<= 2")
+    said("memory of the index", grown, f"MB, {people.count:,} people", "<= 64")
 
 
 def questions() -> None:
@@ -175,14 +181,14 @@ def questions() -> None:
     ids = people.ids
     fast = best(lambda: [[ids[n] for n in members(index.listed(item))] for item in asked])
     slow = best(lambda: [sql(of_deployment, item.name) for item in asked])
-    said("all users of one deployment", slow / fast, "faster than indexed SQL", ">= 5")
+    said("all users of one deployment", slow / fast, "x faster than indexed SQL", ">= 5")
     if "users" in bare:
-        said("", bare["users"] / fast, "faster than guardian's get_users_with_perms", ">= 100")
+        said("", bare["users"] / fast, "x faster than guardian's get_users_with_perms", ">= 100")
 
     fast = best(lambda: [list(index.answers(people.roles_of(number))) for number in numbers])
     if "objects" in bare:
-        said("one user explained", fast / bare["objects"], "of guardian's bare get_objects_for_user", "<= 1")
-    print(f"  {'':44} {fast / len(numbers) * 1000:8.2f} ms each", flush=True)
+        said("one user explained", fast / bare["objects"], "x of guardian's bare get_objects_for_user", "<= 1")
+    said("", fast / len(numbers) * 1000, "ms each")
 
     counted = f"""
         SELECT a.deployment_id, count(DISTINCT m.user_id) FROM deployments_attachment a
@@ -198,9 +204,9 @@ def questions() -> None:
     engine = "PostgreSQL's" if connection.vendor == "postgresql" else "SQLite's"
     goals = (">= 50", ">= 10") if connection.vendor == "postgresql" else ("", "")
     slow, fast = best(lambda: sql(counted), 3), best(index.counts)
-    said("people per deployment, all", slow / fast, f"faster than {engine} count(distinct)", goals[0])
+    said("people per deployment, all", slow / fast, f"x faster than {engine} count(distinct)", goals[0])
     slow, fast = best(lambda: sql(per_person), 3), best(index.reach_counts)
-    said("deployments per person, all", slow / fast, f"faster than {engine} count(distinct)", goals[1])
+    said("deployments per person, all", slow / fast, f"x faster than {engine} count(distinct)", goals[1])
 
 
 def samples() -> None:
@@ -280,12 +286,12 @@ def matrix(url: str, engine: str, folder: str) -> None:
     floor = best(written, 3)
     lines = body.count(b"\n")
     print(f"  {'the whole matrix as CSV over HTTP':44} {lines:,} lines, {len(body) / 1e6:,.0f} MB", flush=True)
-    said("", took / floor, "of writing the same bytes to a file", "<= 12")
-    print(f"  {'':44} {most - before:8.1f} MB of growth   (goal <= 32)", flush=True)
-    print(f"  {'':44} {min(firsts) * 1000:8.1f} ms to the first byte   (goal <= 50)", flush=True)
+    said("", took / floor, "x of writing the same bytes to a file", "<= 12")
+    said("", most - before, "MB of growth", "<= 32")
+    said("", min(firsts) * 1000, "ms to the first byte", "<= 50")
     if engine == "postgresql":
         copied = copy(url, Path(folder) / "copy.csv")
-        said("", copied / took, "faster than PostgreSQL's COPY of the same rows", ">= 8")
+        said("", copied / took, "x faster than PostgreSQL's COPY of the same rows", ">= 8")
 
 
 def copy(url: str, path: Path) -> float:

@@ -11,6 +11,7 @@ On the database of DATABASE_URL, in a test database of its own. Each line is the
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -153,6 +154,9 @@ def main() -> None:
     import django
     from django.db import connection
 
+    import tests.environment  # noqa: F401  # sets the rest of the environment
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dialadmin.settings"
     django.setup()
     from django.core.management import call_command
 

@@ -6,6 +6,7 @@ last; the ratio is to what a page without an index would do, `icontains` over fo
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -71,6 +72,9 @@ def main() -> None:
     from django.db import connection
     from django.db.models import Q
 
+    import tests.environment  # noqa: F401  # sets the rest of the environment
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dialadmin.settings"
     django.setup()
     from dialadmin.accounts.models import Staff
     from dialadmin.search.find import find
