@@ -271,6 +271,19 @@ def _undo(entry: Entry, by: Actor) -> Entry:
     )
 
 
+def give(
+    *, deployment: Deployment, role_name: str, limit: Mapping[str, Any] | None, by: Actor, seen: str | None = None
+) -> list[Entry]:
+    """Set the limit of a role on a deployment and attach it, both or neither; the entries of what was different.
+
+    `seen` is of the limit, as for `set_limit`.
+    """
+    with changing():
+        limited = set_limit(role_name=role_name, deployment_name=deployment.name, limit=limit, by=by, seen=seen)
+        attached = attach_role(deployment=deployment, role_name=role_name, by=by)
+        return [entry for entry in (limited, attached) if entry]
+
+
 def create_deployment(*, kind: str, name: str, body: Mapping[str, Any], by: Actor) -> Deployment:
     """Add a deployment, closed: nobody reaches it before a role is attached."""
     with changing():

@@ -135,10 +135,13 @@ def of_access(deployment: Deployment, roles: tuple[str, ...] | None) -> Line | N
     return review_edit(index.settings, index.settings, old, new, index.people)
 
 
-def of_limit(deployment: Deployment, role: str, limit: Mapping[str, int] | None) -> Line | None:
+def of_limit(
+    deployment: Deployment, role: str, limit: Mapping[str, int] | None, *, attach: bool = False
+) -> Line | None:
     """What it means for the people of today that a role gets this limit on a deployment; None: it loses its own.
 
-    None where nothing changes for anybody, or Core refuses the draft as it is.
+    With `attach`, that the role is attached to the deployment, which is restricted, as well. None where nothing
+    changes for anybody, or Core refuses the draft as it is.
     """
     try:
         index = source.current()
@@ -153,7 +156,8 @@ def of_limit(deployment: Deployment, role: str, limit: Mapping[str, int] | None)
         own[deployment.name] = tuple(limit.get(window, UNLIMITED) for window in WINDOWS)
     # Whatever had no limits at all has them once one is written.
     after = replace(before, limits={**before.limits, role: own}, without_limits=before.without_limits - {role})
-    return review_edit(before, after, found, found, index.people)
+    new = replace(found, user_roles=(found.user_roles or frozenset()) | {role}) if attach else found
+    return review_edit(before, after, found, new, index.people)
 
 
 def _risks(told: Review) -> list[str]:

@@ -201,15 +201,10 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
     context = limit_context(deployment, role, request.POST or None)
     form: LimitForm = context["form"]
     preview = "preview" in request.POST
+    attach = context["attachable"] and "attach" in request.POST
     if request.method == "POST" and form.is_valid() and not preview:
         try:
-            entry = actions.set_limit(
-                role_name=role.name,
-                deployment_name=deployment.name,
-                limit=form.limit(),
-                by=Actor.staff(request.user),
-                seen=request.POST.get("seen"),
-            )
+            entries = _limited(request, deployment, role, form.limit(), attach=attach)
         except actions.ConflictError:
             return conflict(
                 request,
@@ -219,8 +214,12 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
                 entries=seen.about_limit(name, deployment.name),
                 back=origin(request, deployment),
             )
-        _say(request, deployment, f"The limit of {role.name} on {deployment.name} is saved.", entry)
-        if not entry:
+        saved = f"The limit of {role.name} on {deployment.name} is saved."
+        if attach:
+            saved = f"{role.name} is attached to {deployment.name}, with its limit."
+        if entries:
+            messages.success(request, undo_message(request, saved, entries, origin(request, deployment)))
+        else:
             messages.info(request, f"The limit of {role.name} on {deployment.name} was so already.")
         if state(form.limit()) == "denied":
             messages.warning(
@@ -232,7 +231,7 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
         wanted = form.limit()
         context["previewed"] = True
         context["amounts"] = [(window, (wanted or {}).get(window.field)) for window in form.windows]
-        context["line"] = drafts.of_limit(deployment, role.name, wanted)
+        context["line"] = drafts.of_limit(deployment, role.name, wanted, attach=attach)
     in_place = bool(getattr(request, "htmx", False))
     fragment = "deployments/_limit_effect.html" if preview else "deployments/_limit_row.html"
     response = render(
@@ -249,8 +248,19 @@ def limit(request: StaffRequest, pk: int) -> HttpResponse:
     return response
 
 
+def _limited(
+    request: StaffRequest, deployment: Deployment, role: Role, limit: dict[str, int] | None, *, attach: bool
+) -> list[Entry]:
+    """Save a limit, and with `attach` attach the role; the entries of what was different. Raises ConflictError."""
+    by, was = Actor.staff(request.user), request.POST.get("seen")
+    if attach:
+        return actions.give(deployment=deployment, role_name=role.name, limit=limit, by=by, seen=was)
+    entry = actions.set_limit(role_name=role.name, deployment_name=deployment.name, limit=limit, by=by, seen=was)
+    return [entry] if entry else []
+
+
 def limit_context(deployment: Deployment, role: Role, sent: QueryDict | None = None) -> dict[str, Any]:
-    """What `_limit_form.html` shows. `written`: the limit as it stands in the draft. Five queries."""
+    """What `_limit_form.html` shows. `written`: the limit as it stands in the draft. Six queries."""
     row = Limit.objects.filter(role__name=role.name, deployment_name=deployment.name).first()
     written = draft.load_text(row.body) if row else None
     version = Version.parse(draft.current().target_version)
@@ -264,6 +274,9 @@ def limit_context(deployment: Deployment, role: Role, sent: QueryDict | None = N
         "version": version,
         "default_numbers": numbers_of(draft.load_text(fallback.body)) if fallback else None,
         "is_default": role.name == DEFAULT_ROLE,
+        "attachable": deployment.access == Deployment.Access.RESTRICTED
+        and role.name != DEFAULT_ROLE
+        and not deployment.attachments.filter(role__name=role.name).exists(),
         "limit_seen": (sent.get("seen") if sent else "") or now,
     }
 

@@ -164,6 +164,29 @@ def test_a_limit_is_shown_for_whom_it_changes_before_it_is_saved(editor: Client)
     assert Limit.objects.filter(role__name="analysts").count() == 1
 
 
+def test_a_limit_and_the_attachment_are_made_undone_and_shown_together(editor: Client) -> None:
+    url = f"/deployments/{deployment('gpt-4o').pk}/limit/?role=newcomers"
+    assert (
+        'name="attach" value="yes" checked'
+        in editor.get(URL, {"cell": cell_of("gpt-4o", "newcomers")}).content.decode()
+    )
+    assert 'name="attach" value="yes">' in editor.get(url).content.decode()  # on its own page one has to ask for it
+    sent = {"state": "explicit", "day": "2k", "attach": "yes"}
+    before = document()
+    assert "1 person gains it" in editor.post(url, {**sent, "preview": "yes"}).content.decode()
+    assert document() == before
+    message = editor.post(url, sent, follow=True).content.decode()
+    assert "newcomers is attached to gpt-4o, with its limit" in message
+    assert "newcomers" in document()["models"]["gpt-4o"]["userRoles"]
+    assert document()["roles"]["newcomers"]["limits"] == {"gpt-4o": {"day": 2000}}
+    editor.post(re.findall(r'action="(/deployments/undo/\d+/)"', message)[0], {"together": "yes"})
+    assert document()["models"] == before["models"]
+    assert document()["roles"].get("newcomers", {"limits": {}})["limits"] == {}
+    closed = f"/deployments/{deployment('embeddings').pk}/limit/?role=newcomers"
+    editor.post(closed, sent)
+    assert document()["models"]["embeddings"]["userRoles"] == []  # nothing closed is opened by the way
+
+
 @pytest.mark.parametrize("cell", ["nonsense", "1.", ".1", "999999.1", "1.999999", "1" * 50])
 def test_a_cell_that_there_is_none_of_is_not_found(editor: Client, cell: str) -> None:
     assert editor.get(URL, {"cell": cell}).status_code == 404
