@@ -169,6 +169,8 @@ def questions() -> None:
             cursor.execute(statement, parameters)
             return list(cursor.fetchall())
 
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # so that the baseline has a plan that fits what is there
     able = "JOIN roles_user u ON u.id = m.user_id AND u.enabled AND u.gone_at IS NULL"
     of_deployment = f"""
         SELECT DISTINCT m.user_id FROM deployments_attachment a
