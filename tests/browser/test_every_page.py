@@ -61,6 +61,9 @@ def judge(watched: Watched) -> list[str]:
 def fill(watched: Watched) -> list[str]:
     """Make what has a page only when somebody makes it; addresses that are not linked afterwards."""
     page = watched.page
+    page.goto("/deployments/1/")
+    page.get_by_label("Role to attach").fill("support")  # an act that history leads to the undoing of
+    page.get_by_role("button", name="Attach", exact=True).click()
     page.goto("/releases/review/")
     reviewed = links(page)  # there is less to see once it is released
     page.get_by_label("Note").fill("The first release")
