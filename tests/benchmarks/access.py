@@ -1,4 +1,4 @@
-"""Who reaches what, on an organisation of 100,000 people: python -m tests.benchmarks.access [--users 10000]
+"""Who reaches what, on 100,000 people: python -m tests.benchmarks.access [--users 10000] [--ten-times]
 
 First the gate: on both profiles the answers of the index equal those of a plain evaluation, by digest. Then ratios,
 each against a baseline that is measured in the same run on the same data: the same question in indexed SQL, in
@@ -71,7 +71,7 @@ def child(part: str) -> None:
     import tests.environment  # noqa: F401  # sets the rest of the environment
 
     django.setup()
-    {"gate": gate, "questions": questions, "cold": cold, "samples": samples}[part]()
+    {"gate": gate, "questions": questions, "cold": cold, "samples": samples, "scale": scale}[part]()
 
 
 def gate() -> None:
@@ -147,6 +147,29 @@ def cold() -> None:
     baseline, built = best(gathered), best(source.people_now)
     said("building the index", built / baseline, "x of reading the memberships per group", "<= 2")
     said("memory of the index", grown, f"MB, {people.count:,} people", "<= 64")
+
+
+def scale() -> None:
+    """What grows with the number of people, as JSON: seconds of the CSV and of the counts, megabytes of the process."""
+    from deployments.access import rows, source
+
+    before = megabytes()
+    index = source.current()
+    counted = best(index.counts, 3)
+    start = time.perf_counter()
+    size = sum(len(block) for block, _ in rows.everything(index, rows.CSV))
+    written = time.perf_counter() - start
+    print(
+        json.dumps(
+            {
+                "people": index.people.count,
+                "csv": written,
+                "counts": counted,
+                "bytes": size,
+                "memory": megabytes() - before,
+            }
+        )
+    )
 
 
 def questions() -> None:
@@ -373,18 +396,42 @@ def guardian(samples_at: Path, engine: str, url: str) -> dict[str, float]:
     return found
 
 
+def ten_times(size: dict[str, int]) -> None:
+    """The same questions with ten times the people."""
+    found = []
+    for times in (1, 10):
+        with tempfile.TemporaryDirectory(prefix="yardstick-") as folder:
+            url = f"sqlite:///{folder}/yardstick.sqlite3"
+            fill(url, users=size["users"] * times, groups=size["groups"], deployments=size["deployments"])
+            done = subprocess.run(
+                [sys.executable, "-m", "tests.benchmarks.access", "--part", "scale"],
+                cwd=ROOT, env=environment(url), stdout=subprocess.PIPE, text=True, check=True,
+            )  # fmt: skip
+            found.append(json.loads(done.stdout.splitlines()[-1]))
+            print(f"  {found[-1]}", flush=True)
+    few, many = found
+    said("the whole matrix as CSV", many["csv"] / few["csv"], "x of a tenth of the people", "<= 12")
+    said("people per deployment, all", many["counts"] / few["counts"], "x of a tenth of the people", "<= 12")
+    said("memory, index and CSV", many["memory"] / few["memory"], "x of a tenth of the people", "<= 8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--groups", type=int, default=500)
     parser.add_argument("--deployments", type=int, default=1_000)
+    parser.add_argument("--ten-times", action="store_true", help="only compare with ten times the people")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
         child(options.part)
         return
     size = {"users": options.users, "groups": options.groups, "deployments": options.deployments}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that databases are taken down
     print(f"access: {options.users:,} people, {options.groups} groups, {options.deployments:,} deployments")
+    if options.ten_times:
+        ten_times(size)
+        return
     with databases() as found:
         print("profile clustered, sqlite", flush=True)
         clustered = f"{found['sqlite']}-clustered"
