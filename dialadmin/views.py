@@ -26,6 +26,8 @@ from dialadmin.history.models import Entry
 from dialadmin.navigation import safe_next
 from roles.models import ApiKey, Role, SyncRun, User
 
+# Acts by which a release came into somebody's hands; an export of the draft is none.
+DELIVERED = ("publication.published", "publication.unchanged", "release.downloaded")
 GOOD_SYNCS = (SyncRun.State.APPLIED, SyncRun.State.UNCHANGED)
 
 
@@ -50,10 +52,10 @@ def home(request: StaffRequest) -> HttpResponse:
     steps = [
         (last_good is not None, "Read the pool", "Groups and people come from Cognito.", reverse("roles:syncs")),
         (total > 0, "Import the settings", "The file that DIAL Core uses today.", reverse("deployments:import")),
-        (errors == 0 and total > 0, "Look at the checks", "What Core would refuse.", reverse("deployments:checks")),
+        (errors == 0 and total > 0, "Mend the errors", "What Core would refuse.", reverse("deployments:checks")),
         (
-            Entry.objects.filter(act__in=("draft.exported", "publication.published")).exists(),
-            "Release and publish",
+            Entry.objects.filter(act__in=DELIVERED).exists(),
+            "Review and release",
             "Review what changes for people; then bring it to DIAL Core.",
             reverse("releases:review"),
         ),

@@ -260,7 +260,7 @@ def sync_list(request: StaffRequest) -> HttpResponseBase:
         default_sort="-time",
         filters=(Filter("state", "State", SyncRun.State.choices, "state"),),
         columns=(
-            Column("sync", "Sync", attrgetter("pk"), "time"),
+            Column("sync", "Sync", attrgetter("pk")),
             Column("state", "Outcome", attrgetter("state")),
             Column("found", "What it found", lambda run: summary(run.counts) or run.error),
             Column("started", "Started", lambda run: localtime(run.started_at).isoformat(timespec="seconds"), "time"),

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from dialadmin.accounts.models import Staff
+from dialadmin.history.models import Entry
 from roles.models import SyncRun
 
 pytestmark = pytest.mark.django_db
@@ -28,3 +29,14 @@ def test_a_first_sync_that_changed_nothing_is_told(
     assert response.status_code == 200
     assert f"{state} " in response.content.decode()
     assert "Last good one: never" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("act", "done"), [("draft.exported", False), ("release.downloaded", True), ("publication.published", True)]
+)
+def test_the_last_step_is_done_by_a_release_and_not_by_an_export_of_the_draft(
+    act: str, done: bool, client_of: Callable[[Staff], Client], ada: Staff
+) -> None:
+    Entry.objects.create(act=act, actor_name="Ada", note="for the test")
+    page = client_of(ada).get("/").content.decode()
+    assert ('Review and release <span class="visually-hidden">(done)</span>' in page) is done

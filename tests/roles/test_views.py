@@ -192,3 +192,8 @@ def test_lists_of_people_are_downloaded_with_all_their_columns(
     header, first = b"".join(response.streaming_content).decode("utf-8-sig").splitlines()[:2]  # type: ignore[attr-defined]
     assert header.count(",") == len(names) - 1
     assert first.startswith("analysts," if name == "roles:list" else "'=Grace,")
+
+
+def test_one_column_of_the_syncs_says_how_they_are_sorted(auditor: Client) -> None:
+    SyncRun.objects.create(state=SyncRun.State.UNCHANGED, by="test")
+    assert page(auditor, "roles:syncs").count("aria-sort=") == 1
