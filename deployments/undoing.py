@@ -26,11 +26,15 @@ Place = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why an entry cannot be undone, for people, and what was done since to what it is about, newest first."""
+    """Why an entry cannot be undone, for people, and what was done since to what it is about, newest first.
+
+    `undone`: it has been undone already.
+    """
 
     entry: Entry
     text: str
     since: Sequence[Entry] = ()
+    undone: bool = False
 
 
 def undoable() -> list[str]:
@@ -120,7 +124,7 @@ def obstacle(newest_first: Sequence[Entry]) -> Obstacle | None:
     for entry in newest_first:
         undone: Entry | None = getattr(entry, "undone_by", None)
         if undone is not None:
-            return Obstacle(entry, f"{undone.actor_name} has undone it already, {_at(undone)}.", [undone])
+            return Obstacle(entry, f"{undone.actor_name} has undone it already, {_at(undone)}.", [undone], undone=True)
         now = states.get(_place(entry))
         if now is None or not _same(now, after(entry)):
             return _changed_since(entry, gone=now is None)

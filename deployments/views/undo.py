@@ -86,6 +86,7 @@ def _refused(
     now = next(iter(undoing.present([about]).values()), None)
     context |= {
         "problem": problem,
+        "undone": obstacle is not None and obstacle.undone,
         "since": obstacle.since if obstacle else (),
         "rows": [(about.target_name, _words(undoing.after(about)), _words(now) if now else "gone")],
         "mend": _about(about),

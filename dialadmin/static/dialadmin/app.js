@@ -155,12 +155,14 @@
     });
   });
 
-  // "u" presses the Undo of the last message.
+  // "u" presses the Undo of the last message; where there is none, the first of the page: its newest change that can be
+  // undone, or the button that does it. A key that is held down does it once.
   document.addEventListener("keydown", function (event) {
-    if (event.key !== "u" || !singleKeys(event) || document.querySelector("dialog[open]")) return;
+    if (event.key !== "u" || event.repeat || !singleKeys(event) || document.querySelector("dialog[open]")) return;
     if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-    const buttons = document.querySelectorAll("#messages [data-undo]");
-    if (buttons.length) buttons[buttons.length - 1].click();
+    const said = document.querySelectorAll("#messages [data-undo]");
+    const undo = said.length ? said[said.length - 1] : document.querySelector("#main [data-undo]");
+    if (undo) undo.click();
   });
 
   // The matrix is one stop of the Tab key; arrows move within it.
