@@ -40,6 +40,8 @@ def test_a_role_is_attached_undone_and_limited_by_keyboard_alone(watched: Watche
     expect(heading).to_be_focused()
     assert page.locator("[data-matrix] thead .column").first.bounding_box() == boxes  # nothing has moved
     expect(page).to_have_url(re.compile(r"cell=\d+\.\d+"))
+    kept = "Object.keys(localStorage).concat(Object.keys(sessionStorage)).filter(key => key.includes('history-cache'))"
+    assert page.evaluate(kept) == []  # no page stays behind in the browser after sign-out
     page.get_by_label("Tokens per day").focus()
     page.keyboard.type("1.5M")
     expect(page.locator("#limit-effect")).to_contain_text("1,500,000")
