@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import socket
 import threading
 import time
 import uuid
@@ -461,17 +462,16 @@ def running_provider(
     *,
     callback_urls: Sequence[str],
     sign_out_urls: Sequence[str] = (),
-    port: int = 0,
+    listener: socket.socket | None = None,
     client_secret: str = "",
     keys_file: Path | None = None,
     groups_file: Path | None = None,
 ) -> Iterator[Provider]:
-    """A provider with the demo's organisation on this port of the loopback interface, 0 for any free one.
+    """A provider with the demo's organisation that answers on this socket, or on a free port of the loopback interface.
 
     Keys and the app client's secret are made for this run when none are given; groups that were changed are kept in
     `groups_file`.
     Not beside moto's `mock_aws` in one process: that empties all of moto's memory, this pool included.
-    The server exits with a message when the port is taken: choose it just before.
     """
     client_secret = client_secret or secrets.token_urlsafe(24)
     ui = HostedUI(SigningKeys.kept_in(keys_file) if keys_file else SigningKeys.made(), organisation.POOL_ID)
@@ -479,16 +479,17 @@ def running_provider(
     if groups_file is not None and groups_file.exists():
         organisation.take_groups(ui.pool, groups_file.read_bytes())
     try:
-        with serving(ui, port=port, groups_file=groups_file) as taken:
+        with serving(ui, listener=listener, groups_file=groups_file) as taken:
             yield Provider(port=taken, issuer=ui.issuer, domain=ui.domain, client_secret=client_secret)
     finally:
         organisation.remove_pool()
 
 
 @contextmanager
-def serving(ui: HostedUI, *, port: int = 0, groups_file: Path | None = None) -> Iterator[int]:
-    """Serve a pool that is in moto's memory on this port of the loopback interface, 0 for any free one; the port."""
-    server = make_server(LOOPBACK, port, Embedded(ui, groups_file), threaded=True, request_handler=QuietHandler)
+def serving(ui: HostedUI, *, listener: socket.socket | None = None, groups_file: Path | None = None) -> Iterator[int]:
+    """Serve a pool that is in moto's memory on this socket, or on a free port of the loopback interface; the port."""
+    fd = None if listener is None else listener.fileno()
+    server = make_server(LOOPBACK, 0, Embedded(ui, groups_file), threaded=True, request_handler=QuietHandler, fd=fd)
     ui.domain = f"http://localhost:{server.port}"
     ui.issuer = ui.issuer or f"{ui.domain}/{ui.pool_id}"
     # The poll is how long stopping may take; requests are answered at once.

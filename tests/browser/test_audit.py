@@ -44,7 +44,7 @@ def decide_all(page: Page, decision: str, reason: str = "") -> None:
 def test_who_reaches_gpt_4o_and_why(watched: Watched, tmp_path: Path) -> None:
     page = arrive(watched, "Věra")  # an auditor
     page.get_by_role("link", name="Access", exact=True).click()
-    watched.assert_sound()
+    heading(page, "Who can reach what")
     page.get_by_role("textbox", name="Deployment").fill("gpt-4o")
     page.get_by_role("button", name="Show who").click()
     heading(page, "Who reaches gpt-4o")
@@ -96,7 +96,7 @@ def test_what_does_this_person_reach(watched: Watched) -> None:
 def test_review_and_sign_off(watched: Watched, chromium: Browser, dashboard: str) -> None:
     page = arrive(watched, "Věra")
     page.get_by_role("link", name="Reviews", exact=True).click()
-    watched.assert_sound()
+    heading(page, "Access reviews")
     open_review(page, "Fourth quarter", "contract-review", "gpt-4-turbo")
     watched.assert_sound()
     decide_all(page, "Keep")

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import Resolver404, resolve
 from playwright.sync_api import Browser, Error, Page, expect
 
-from tests.browser.conftest import Watched
+from tests.browser.conftest import QUICKLY, Watched
 from tests.browser.test_main_job import sign_in
 from tests.test_url_map import LISTED, POST_ONLY
 
@@ -20,16 +20,16 @@ pytestmark = pytest.mark.browser
 UNLINKED = {"health", "accounts:callback", "accounts:failed", "accounts:signed-out"}
 # Links that download a file or start a sign-in instead of showing a page.
 NO_PAGE = {"accounts:sign-in", "access:review-csv"}
-QUICKLY = {"resultTypes": ["violations"], "preload": False}
 ONE_THEME = {**QUICKLY, "runOnly": ["color-contrast"]}  # what may differ between light and dark
 PASTED = '{"models": {"new-model": {"type": "chat", "endpoint": "http://model"}}}'
 
 
 def links(page: Page) -> list[str]:
+    """Where the links of the page lead, without what leads to a file or to another part of the same page."""
     found: list[str] = page.eval_on_selector_all(
-        "a[href]:not([download])", "links => links.map(link => link.getAttribute('href'))"
+        "a[href]:not([download], [href^='#'])", "links => links.map(link => link.href)"
     )
-    return [page.evaluate("href => new URL(href, location).href", href) for href in found if not href.startswith("#")]
+    return found
 
 
 def name_of(address: str) -> str | None:
@@ -109,7 +109,7 @@ def test_every_page_is_accessible_in_both_themes_and_whole_at_320_px(chromium: B
         viewport={"width": 320, "height": 700},
         reduced_motion="reduce",  # a change of theme is not to be judged on its way
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(15_000)
     watched = Watched(context)
     sign_in(watched.page, "Ada Nwosu")
     expect(watched.page.get_by_role("heading", level=1)).to_have_text("Who reaches which model")

@@ -30,6 +30,13 @@ def open_deployment(page: Page, name: str) -> None:
     page.get_by_role("link", name=name, exact=True).click()
 
 
+def attach(page: Page, role: str, name: str) -> None:
+    open_deployment(page, name)
+    page.get_by_label("Role to attach").fill(role)
+    page.get_by_role("button", name="Attach", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(f"{role} is attached to {name}")
+
+
 def test_from_sign_in_to_a_file_that_core_accepts(watched: Watched, tmp_path: Path) -> None:
     page = watched.page
     sign_in(page, "Ada Nwosu")
@@ -42,10 +49,7 @@ def test_from_sign_in_to_a_file_that_core_accepts(watched: Watched, tmp_path: Pa
     expect(page.get_by_role("table")).to_contain_text("analysts")
     watched.assert_sound()
 
-    open_deployment(page, "gpt-4-turbo")
-    page.get_by_label("Role to attach").fill("analysts")
-    page.get_by_role("button", name="Attach", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("analysts is attached to gpt-4-turbo")
+    attach(page, "analysts", "gpt-4-turbo")
     watched.assert_sound()
 
     page.get_by_role("link", name="Edit the limit of analysts").click()
@@ -56,7 +60,6 @@ def test_from_sign_in_to_a_file_that_core_accepts(watched: Watched, tmp_path: Pa
     expect(page.get_by_role("row", name=re.compile("^analysts"))).to_contain_text("20,000")
 
     page.get_by_role("link", name="Export", exact=True).click()
-    watched.assert_sound()
     with page.expect_download() as downloading:
         page.get_by_role("button", name="Download aidial.config.json").click()
     target = tmp_path / "aidial.config.json"
@@ -146,6 +149,7 @@ def test_anything_is_found_with_the_keyboard_alone(watched: Watched) -> None:
     page.keyboard.type("sync now")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Syncs")
+    page.wait_for_load_state()
     page.get_by_role("link", name="Search").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()

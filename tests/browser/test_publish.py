@@ -8,25 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Watched
-from tests.browser.test_main_job import sign_in
+from tests.browser.test_main_job import attach, sign_in
 
 pytestmark = pytest.mark.browser
-
-
-def attach(page: Page, role: str) -> None:
-    page.goto("/deployments/?q=gpt-4-turbo")
-    page.get_by_role("link", name="gpt-4-turbo", exact=True).click()
-    page.get_by_label("Role to attach").fill(role)
-    page.get_by_role("button", name="Attach", exact=True).click()
 
 
 def release(watched: Watched, number: int, note: str) -> None:
     """Read the review and make the release."""
     page = watched.page
     page.get_by_role("link", name="Review", exact=True).click()
+    expect(page.get_by_label("Note", exact=True)).to_be_visible()
     watched.assert_sound()
     page.get_by_label("Note", exact=True).fill(note)
     typed = page.get_by_label(f"Type {number} to say that this is meant")
@@ -51,7 +45,7 @@ def publish(watched: Watched, number: int) -> None:
 def test_from_an_edit_to_the_file_of_core_and_back(watched: Watched) -> None:
     page = watched.page
     sign_in(page, "Ada Nwosu")
-    attach(page, "analysts")
+    attach(page, "analysts", "gpt-4-turbo")
     release(watched, 1, "Analysts may use gpt-4-turbo")
     publish(watched, 1)
 
@@ -72,15 +66,15 @@ def test_from_an_edit_to_the_file_of_core_and_back(watched: Watched) -> None:
     expect(page.get_by_role("region", name="Released, published, running")).to_contain_text("Drifted")
     watched.assert_sound()
 
-    attach(page, "legal")
+    attach(page, "legal", "gpt-4-turbo")
     release(watched, 2, "Legal too")
     publish(watched, 2)
     assert {"analysts", "legal"} <= set(roles(file))
 
     page.get_by_role("link", name="Releases", exact=True).first.click()
     page.get_by_role("link", name="Release 1", exact=True).click()
-    watched.assert_sound()
     page.get_by_role("link", name="Restore into the draft…").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Restore")
     watched.assert_sound()
     page.get_by_role("button", name="Restore into the draft").click()
     expect(page.get_by_role("status")).to_contain_text("The draft says what release 1 said.")

@@ -5,19 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Watched
-from tests.browser.test_main_job import open_deployment, sign_in
+from tests.browser.test_main_job import attach, sign_in
 
 pytestmark = pytest.mark.browser
-
-
-def attach(page: Page, role: str, name: str) -> None:
-    open_deployment(page, name)
-    page.get_by_label("Role to attach").fill(role)
-    page.get_by_role("button", name="Attach", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text(f"{role} is attached to {name}")
 
 
 def test_a_change_is_undone_from_the_home_page_by_keyboard(watched: Watched) -> None:

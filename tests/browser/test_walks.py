@@ -25,6 +25,7 @@ class Walk:
 
     def _did(self, act: Callable[[], object]) -> None:
         self.actions += 1
+        self.page.wait_for_load_state()  # as nobody presses a key before the page is there
         act()
 
     def click(self, role: str, name: str) -> None:
@@ -60,6 +61,7 @@ def test_a_group_gets_a_model_with_a_limit(walk: Walk) -> None:
 
 def test_who_reaches_a_model_is_found_and_exported(walk: Walk) -> None:
     walk.press("/")
+    expect(walk.page.locator("#finder-q")).to_be_focused()
     walk.type("gpt-4o")
     expect(walk.page.locator("#finder-results [data-found]").first).to_contain_text("gpt-4o")
     walk.press("Enter")

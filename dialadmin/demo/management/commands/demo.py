@@ -17,7 +17,7 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -69,14 +69,17 @@ class Command(BaseCommand):
             if dashboard_port != port:
                 self.stderr.write(f"Port {port} is taken; using {dashboard_port}.")
             hosts = [f"http://{host}:{dashboard_port}" for host in ("localhost", "127.0.0.1")]
-            with running_provider(
-                callback_urls=[f"{host}/accounts/callback/" for host in hosts],
-                sign_out_urls=[f"{host}/accounts/signed-out/" for host in hosts],
-                port=free_port(PROVIDER_PORT, besides=dashboard_port),
-                client_secret=made["OIDC_CLIENT_SECRET"],
-                keys_file=directory / "signing-keys.pem",
-                groups_file=directory / "groups.json",
-            ) as provider:
+            with (
+                listening(PROVIDER_PORT, besides=dashboard_port) as listener,
+                running_provider(
+                    callback_urls=[f"{host}/accounts/callback/" for host in hosts],
+                    sign_out_urls=[f"{host}/accounts/signed-out/" for host in hosts],
+                    listener=listener,
+                    client_secret=made["OIDC_CLIENT_SECRET"],
+                    keys_file=directory / "signing-keys.pem",
+                    groups_file=directory / "groups.json",
+                ) as provider,
+            ):
                 environment = dashboard_environment(
                     os.environ, made | provider.environment(), public_url=hosts[0], directory=directory
                 )
@@ -102,11 +105,22 @@ def new_secrets() -> dict[str, str]:
     }
 
 
-def free_port(wanted: int, besides: int = 0) -> int:
+def free_port(wanted: int) -> int:
     """This port of the loopback interface, or the next free one. Raises CommandError."""
+    with listening(wanted) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listening(wanted: int, besides: int = 0) -> socket.socket:
+    """A socket that listens on this port of the loopback interface, or on the next free one. Raises CommandError.
+
+    It listens from the start: two demos that begin together would find the same port free.
+    """
     for port in range(wanted, wanted + PORTS_TRIED):
         if port != besides and is_free(port):
-            return port
+            with suppress(OSError):  # somebody was faster
+                return socket.create_server(("127.0.0.1", port))
     raise CommandError(f"No port from {wanted} to {wanted + PORTS_TRIED - 1} is free; choose another with --port.")
 
 
