@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from hypothesis import given
@@ -141,18 +142,32 @@ def test_the_state_stands_beside_the_name(indexed: None, ada: Staff) -> None:
     assert (hit.state, hit.subtitle) == ("disabled", "jkt@example.com · x1")
 
 
-def test_the_index_follows_each_change_that_history_notes(
-    db: None, ada: Staff, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        row = actions.create_deployment(kind="model", name="brand-new", body={}, by=TESTER)
-        actions.attach_role(deployment=row, role_name="testers", by=TESTER)
+def test_the_index_follows_each_change_that_history_notes(transactional_db: None, ada: Staff) -> None:
+    row = actions.create_deployment(kind="model", name="brand-new", body={}, by=TESTER)
+    actions.attach_role(deployment=row, role_name="testers", by=TESTER)
     assert titles(find("brand-new", ada)) == [("deployment", ["brand-new"])]
     assert find("brand-new", ada).groups[0].hits[0].state == "restricted"
     assert titles(find("testers", ada)) == [("role", ["testers"])]
-    with django_capture_on_commit_callbacks(execute=True):
-        actions.delete_deployment(deployment=Deployment.objects.get(name="brand-new"), by=TESTER)
+    actions.delete_deployment(deployment=Deployment.objects.get(name="brand-new"), by=TESTER)
     assert titles(find("brand-new", ada)) == []
+
+
+def test_many_changes_of_one_transaction_are_followed_once(
+    db: None, ada: Staff, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True) as refreshes:
+        try:
+            with transaction.atomic():
+                actions.create_deployment(kind="model", name="taken-back", body={}, by=TESTER)
+                raise InterruptedError
+        except InterruptedError:
+            pass
+        with transaction.atomic():
+            for number in range(5):
+                actions.create_deployment(kind="model", name=f"model-{number}", body={}, by=TESTER)
+        actions.create_deployment(kind="model", name="model-5", body={}, by=TESTER)
+    assert titles(find("model", ada))[-1] == ("deployment", [f"model-{number}" for number in range(6)])
+    assert len(refreshes) == 1
 
 
 def test_it_is_known_of_every_act_what_it_may_have_changed() -> None:

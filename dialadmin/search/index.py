@@ -133,9 +133,21 @@ def follow(app: AppConfig) -> None:
 
 def _after_entry(instance: Entry, **_: Any) -> None:
     kinds = CONCERNS.get(instance.act, CONCERNS.get(instance.act.partition(".")[0], tuple(KINDS)))
-    if kinds:
+    if kinds and not _waits(kinds):
         # After the commit, in its own transaction: a change never fails because of the index.
         transaction.on_commit(partial(refresh, kinds), robust=True)
+
+
+def _waits(kinds: tuple[str, ...]) -> bool:
+    """Whether this transaction refreshes these kinds at its end anyway: one is enough for a thousand changes.
+
+    What was registered under a savepoint leaves the list when that is rolled back, so whatever stands in it now
+    is dropped only together with this change.
+    """
+    return any(
+        isinstance(waiting, partial) and waiting.func is refresh and waiting.args == (kinds,)
+        for _, waiting, *_ in connection.run_on_commit
+    )
 
 
 def _after_migrations(**_: Any) -> None:
