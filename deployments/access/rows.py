@@ -11,11 +11,14 @@ import csv
 import hashlib
 import io
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from operator import getitem
 
 from deployments.access.index import Answer, Index, State, iterate
+from deployments.access.lanes import TOP, WIDTH, Lanes, marked
 from deployments.core.limits import DEFAULT
 from deployments.core.load import UNLIMITED, WINDOWS, Deployment
 from dialadmin.spreadsheet import cell
@@ -72,6 +75,9 @@ def _line(cells: Iterable[object]) -> bytes:
     return text.getvalue().replace("\x00", "").encode()
 
 
+_PLAIN = re.compile(r"[0-9A-Za-z][\w.@ -]*", re.ASCII)  # a name that stands in a cell as it is, like nearly all
+
+
 def _inner(*cells: object) -> bytes:
     """Cells that follow others in their line."""
     return _line(("", *cells)).removesuffix(b"\n")
@@ -90,7 +96,9 @@ CSV = Form(
     begin=lambda answer: MARK + _inner(answer.kind, answer.deployment.name, answer.access, "|".join(answer.via)),
     window=lambda window, number, role: b",," if number is None else _inner(number, role),
     end=lambda state: f",{state}\n".encode(),
-    subject=lambda kind, name: _line((kind, name)).removesuffix(b"\n"),
+    subject=lambda kind, name: (
+        f"{kind},{name}".encode() if _PLAIN.fullmatch(name) else _line((kind, name)).removesuffix(b"\n")
+    ),
     cells=lambda columns, row: _line(row),
     foot=_csv_foot,
 )
@@ -187,17 +195,19 @@ def everything(index: Index, form: Form) -> Iterator[tuple[bytes, int]]:
     """Every row there is: each person with all deployments that list them, then each API key."""
     of_set = _plain(index, form) if index.settings.without_limits else _Assembly(index, form).of_set
     sets, of_person = index.people.role_sets
+    people_of = Counter(of_person)
     kept: dict[int, tuple[bytes, int]] = {}
     size = 0
     for name, number in zip(index.people.names, of_person, strict=True):
         found = kept.get(number)
         if found is None:
             found = of_set(sets[number])
-            size += len(found[0])
-            if size > _KEPT:
-                kept.clear()
-                size = len(found[0])
-            kept[number] = found
+            if people_of[number] > 1:
+                size += len(found[0])
+                if size > _KEPT:
+                    kept.clear()
+                    size = len(found[0])
+                kept[number] = found
         rows, count = found
         yield rows.replace(MARK, form.subject("user", name)), count
     for label, key in index.keys:
@@ -225,8 +235,9 @@ class _Assembly:
     """The rows of a set of roles, put together from pieces that are written once.
 
     A restricted deployment that one role of somebody opens has a row that depends on that role alone: those rows
-    are ready. What is open to everyone is limited by nearly every role: of each window the largest number wins
-    (core-semantics 3.1), and its piece of the row with it.
+    are ready, and joined for all that a role opens. What is open to everyone is limited by nearly every role: of each
+    window the largest number wins (core-semantics 3.1), and its piece of the row with it. All those numbers are found
+    at once: what a role says is one vector, with a lane for each deployment and window.
     """
 
     def __init__(self, index: Index, form: Form) -> None:
@@ -243,21 +254,12 @@ class _Assembly:
         self.alone = [
             {n: self._plain(n, role) for n in iterate(bits)} for role, bits in zip(roles, self.opened, strict=True)
         ]
+        self.joined = [b"".join(rows.values()) for rows in self.alone]
         open_to_all = list(iterate(index.open_bits))
         self.open_count = len(open_to_all)
         limited = [n for n in open_to_all if self.used and self._limits(index.deployments[n])]
         self.unlimited = b"".join([self._plain(n) for n in open_to_all if n not in set(limited)])
-        self.begins = [self._begin(n, ()) for n in limited]
-        # The numbers of somebody of whose roles none has a say, one deployment behind the other, and what a role says.
-        self.first = [place for n in limited for place in self._fallback(n)]
-        self.turns = [
-            [
-                (at * len(self.used) + window, place)
-                for at, n in enumerate(limited)
-                for window, place in enumerate(self._entry(n, role) or ())
-            ]
-            for role in roles
-        ]
+        self._order_lanes(limited)
 
     def _order_numbers(self) -> None:
         """All numbers in order, those of the fallback first: whoever has a say puts one of theirs in its place."""
@@ -277,52 +279,90 @@ class _Assembly:
             ]
             for at, following in zip(self.used, (*self.used, len(WINDOWS))[1:], strict=True)
         ]
-        ends = {state: self.form.end(state) for state in ("denied", "limited", "unlimited")}
+        self.end = {state: self.form.end(state) for state in ("denied", "limited", "unlimited")}
         # The end of a row by its smallest number.
-        self.ends = [
-            ends["denied" if number <= 0 else "limited" if number < UNLIMITED else "unlimited"]
-            for _, number, _, _ in ordered
-        ]
+        self.ends = [self.end[_state(number)] for _, number, _, _ in ordered]
+        self.numbers = [number for _, number, _, _ in ordered]
+
+    def _order_lanes(self, limited: Sequence[int]) -> None:
+        """A lane for each window of each deployment, holding which of its possible numbers it is, 0 the fallback."""
+        roles = self.index.people.roles
+        self.texts: list[list[bytes]] = []  # of each lane the piece of the row by what the lane holds
+        says: list[dict[int, int]] = [{} for _ in roles]  # of each role lane to what it holds
+        denying: list[int] = []  # of each lane how many numbers deny, the fallback apart
+        open_ended: list[int] = []  # and the first that is unlimited
+        for n in limited:
+            begin, fallback = self._begin(n, ()), self._fallback(n)
+            entries = [(at, entry) for at, role in enumerate(roles) if (entry := self._entry(n, role))]
+            for window, pieces in enumerate(self.pieces):
+                places = sorted({entry[window] for _, entry in entries})
+                for at, entry in entries:
+                    says[at][len(self.texts)] = 1 + places.index(entry[window])
+                states = [_state(self.numbers[place]) for place in places]
+                denying.append(states.count("denied"))
+                open_ended.append(1 + len(places) - states.count("unlimited"))
+                self.texts.append([begin + pieces[place] for place in (fallback[window], *places)])
+                begin = b""
+            first, *others = self.texts[-1]
+            self.texts[-1] = [first + self.ends[min(fallback)], *[text + self.end["limited"] for text in others]]
+        self.lanes = Lanes(len(self.texts))
+        self.says = [self.lanes.pack([some.get(lane, 0) for lane in range(len(self.texts))]) for some in says]
+        self.said = self.lanes.pack([1] * len(self.texts))
+        self.firsts = self.lanes.pack([(not lane % len(self.used)) << TOP for lane in range(len(self.texts))])
+        self.denying, self.open_ended = self.lanes.pack(denying), self.lanes.pack(open_ended)
 
     def of_set(self, places: tuple[int, ...]) -> tuple[bytes, int]:
         """All rows of somebody with these roles, and how many."""
         opened = self.opened
-        rows: dict[int, bytes] = {}
         seen = twice = 0
         for place in places:
             bits = opened[place]
             twice |= seen & bits
             seen |= bits
-            rows |= self.alone[place]
+        rows = [self.unlimited, *self._open(places)]
+        mixed: dict[int, bytes] = {}  # of the roles that open something together
+        for place in places:
+            if opened[place] & twice:
+                mixed |= self.alone[place]
+            else:
+                rows.append(self.joined[place])
         while twice:
             bit = twice & -twice
             twice ^= bit
             holders = tuple([place for place in places if opened[place] & bit])
             number = bit.bit_length() - 1
-            rows[number] = self.overlaps.get((number, holders)) or self._overlap(number, holders)
-        return b"".join([self.unlimited, *self._open(places), *rows.values()]), self.open_count + len(rows)
+            mixed[number] = self.overlaps.get((number, holders)) or self._overlap(number, holders)
+        rows += mixed.values()
+        return b"".join(rows), self.open_count + seen.bit_count()
 
-    def _open(self, places: tuple[int, ...]) -> Iterable[bytes]:
+    def _open(self, places: tuple[int, ...]) -> list[bytes]:
         """The rows of what is open to everyone and limited for some, in pieces."""
-        if not self.first:
-            return ()
-        largest = self.first.copy()
-        for place in places:
-            for at, number in self.turns[place]:
-                if number > largest[at]:
-                    largest[at] = number
-        windows = len(self.used)
-        columns = [largest[window::windows] for window in range(windows)]
-        smallest = map(min, *columns) if windows > 1 else columns[0]
-        pieces = [map(texts.__getitem__, column) for texts, column in zip(self.pieces, columns, strict=True)]
-        return chain.from_iterable(zip(self.begins, *pieces, map(self.ends.__getitem__, smallest), strict=True))
+        lanes = self.lanes
+        numbers = lanes.largest([self.says[place] for place in places])
+        pieces = list(map(getitem, self.texts, lanes.unpack(numbers)))
+        unlimited = lanes.at_least(numbers, self.open_ended)
+        for _ in self.used[1:]:
+            unlimited &= unlimited >> WIDTH  # of a deployment in all windows
+        denied = lanes.at_least(numbers, self.said) & lanes.at_least(self.denying, numbers)
+        unlimited &= self.firsts
+        if unlimited:
+            self._end(pieces, unlimited, "unlimited")
+        if denied:
+            self._end(pieces, denied, "denied")
+        return pieces
+
+    def _end(self, pieces: list[bytes], answer: int, state: State) -> None:
+        windows, usual, end = len(self.used), self.end["limited"], self.end[state]
+        for at in {lane // windows for lane in marked(answer)}:
+            last = (at + 1) * windows - 1
+            pieces[last] = pieces[last].removesuffix(usual) + end
 
     def _overlap(self, number: int, places: tuple[int, ...]) -> bytes:
         """The row of a restricted deployment that several roles open."""
         roles = [self.index.people.roles[place] for place in places]  # in alphabetical order, as the places are
         entries = [entry for role in roles if (entry := self._entry(number, role))]
         if entries:
-            largest = list(map(max, *entries)) if len(entries) > 1 else entries[0]
+            largest = tuple(map(max, *entries)) if len(entries) > 1 else entries[0]
             pieces = [texts[place] for texts, place in zip(self.pieces, largest, strict=True)]
             row = b"".join([self._begin(number, tuple(roles)), *pieces, self.ends[min(largest)]])
         else:
@@ -361,6 +401,11 @@ class _Assembly:
 
     def _unused(self, first: int, following: int) -> bytes:
         return b"".join([self.form.window(window, None, "") for window in WINDOWS[first:following]])
+
+
+def _state(number: int) -> State:
+    """Of a row whose smallest number this is."""
+    return "denied" if number <= 0 else "limited" if number < UNLIMITED else "unlimited"
 
 
 def _given(number: int, role: str) -> tuple[int | None, str]:

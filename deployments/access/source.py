@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
 from django.db import connection
@@ -124,18 +124,35 @@ def people_at(moment: datetime) -> Population:
 
 
 def _population(users: QuerySet[User], memberships: Q) -> Population:
-    rows = _fetched(*users.order_by("pk").values_list("username", "pk").query.sql_with_params())
-    rows.sort(key=itemgetter(0))  # here, in a fifth of the time that the database takes for it
-    ids = array("q", [pk for _, pk in rows])
-    # By row id, since those lie close together; who is not among the users is person number len(ids). An array is a
-    # tenth of a list with its numbers, so that looking up half a million stays in the processor's cache.
-    number_of = array("q", [len(ids)]) * ((User.objects.aggregate(last=Max("pk"))["last"] or 0) + 1)
-    for number, pk in enumerate(ids):
-        number_of[pk] = number
-    names = dict(Role.objects.values_list("pk", "name"))
-    known = (1 << len(ids)) - 1
-    holding = {names[role]: _bits(text, number_of, len(ids)) & known for role, text in _gathered(memberships)}
-    return Population(ids, [name for name, _ in rows], holding)
+    names, ids = _everyone(users)
+    by_name = sorted(range(len(names)), key=names.__getitem__)  # here, in a fifth of the time of the database
+    # Where the bit of a person is, by row id, since those lie close together; who is not among the users has none. An
+    # array is a tenth of a list with its numbers, so that looking up half a million stays in the processor's cache.
+    last = max(ids, default=0)
+    byte_of, mask_of = array("q", bytes(8 * (last + 1))), bytearray(last + 1)
+    for number, place in enumerate(by_name):
+        byte_of[ids[place]] = number >> 3
+        mask_of[ids[place]] = 1 << (number & 7)
+    role_names = dict(Role.objects.values_list("pk", "name"))
+    holding = {}
+    for role, held in _gathered(memberships):
+        plane = bytearray(len(ids) // 8 + 1)
+        for pk in json.loads(f"[{held}]"):
+            if pk <= last:
+                plane[byte_of[pk]] |= mask_of[pk]
+        holding[role_names[role]] = int.from_bytes(plane, "little")
+    return Population(array("q", [ids[place] for place in by_name]), [names[place] for place in by_name], holding)
+
+
+def _everyone(users: QuerySet[User]) -> tuple[list[str], list[int]]:
+    """User names and rows, in one order. One query, one row: a tuple for each person would take as long again."""
+    some, parameters = users.values_list("username", "id").query.sql_with_params()
+    gather = "json_agg" if connection.vendor == "postgresql" else "json_group_array"
+    ((names, ids),) = _fetched(
+        f"SELECT CAST({gather}(username) AS text), CAST({gather}(id) AS text) FROM ({some}) AS people",  # noqa: S608  # names of columns alone
+        parameters,
+    )
+    return json.loads(names or "[]"), json.loads(ids or "[]")
 
 
 def _gathered(memberships: Q) -> list[tuple[int, str]]:
@@ -149,14 +166,7 @@ def _gathered(memberships: Q) -> list[tuple[int, str]]:
 
 
 def _fetched(statement: str, parameters: Any) -> list[Any]:
-    """The rows of a statement as the driver gives them: for a hundred thousand the ORM takes as long again."""
+    """The rows of a statement as the driver gives them."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return list(cursor.fetchall())
-
-
-def _bits(users: str, number_of: Sequence[int], size: int) -> int:
-    plane = bytearray(size // 8 + 1)
-    for number in map(number_of.__getitem__, map(int, users.split(","))):
-        plane[number >> 3] |= 1 << (number & 7)
-    return int.from_bytes(plane, "little")
