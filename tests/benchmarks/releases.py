@@ -19,6 +19,7 @@ from io import StringIO
 from typing import Any
 
 RUNS = 7
+EXPORTS = 40
 
 
 def best(work: Callable[[], Any], runs: int = RUNS) -> float:
@@ -139,16 +140,19 @@ def measure_export() -> None:
         secrets._remembered.cache_clear()
         draft.text(row)
 
-    baseline = best(baseline_work)
     kib = len(text) // 1024
-    print(f"its SELECTs + orjson.dumps of the ready document {baseline * 1000:8.1f} ms  {kib:,} KiB")
-    for name, work in (
-        ("export: the canonical bytes", lambda: draft.text(row).encode()),
-        ("export: the bytes, no secret remembered", first_in_a_process),
-        ("export: bytes, verdict kept, digest", exports.export),
-    ):
-        seconds = best(work)
-        print(f"  {name:46} {seconds * 1000:8.1f} ms  {seconds / baseline:5.2f} x")
+    works: dict[str, Callable[[], Any]] = {
+        "its SELECTs + orjson.dumps of the ready document": baseline_work,
+        "export: the canonical bytes": lambda: draft.text(row).encode(),
+        "export: the bytes, no secret remembered": first_in_a_process,
+        "export: bytes, verdict kept, digest": exports.export,
+    }
+    # Turn by turn, so that what else the machine does meets all of them.
+    turns = [[best(work, 1) for work in works.values()] for _ in range(EXPORTS)]
+    baseline, *_ = fastest = [min(times) for times in zip(*turns, strict=True)]
+    for name, seconds in zip(works, fastest, strict=True):
+        print(f"  {name:48} {seconds * 1000:8.1f} ms  {seconds / baseline:5.2f} x")
+    print(f"  {kib:,} KiB")
     print(f"  queries: {len(selects)} for the bytes, {len(all_queries)} in all")
 
 
