@@ -70,7 +70,6 @@ def test_a_limit_is_edited_in_the_place_of_its_row(watched: Watched) -> None:
     rows = page.get_by_role("region", name=re.compile("roles", re.IGNORECASE)).first.locator("tbody tr")
     last = rows.count() - 1
     stays = [page.get_by_role("heading", level=1), rows.nth(0), page.locator("table.cards thead").first]
-    page.evaluate(WATCH)
     before = [item.bounding_box() for item in stays]
     rows.nth(last).get_by_role("link", name=re.compile("^Edit the limit")).click()
     expect(page.get_by_label("Tokens per day")).to_be_visible()
