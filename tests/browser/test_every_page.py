@@ -6,11 +6,10 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import Resolver404, resolve
 from playwright.sync_api import Browser, Error, Page, expect
 
-from tests.browser.conftest import QUICKLY, Watched
+from tests.browser.conftest import AXE, Watched, violations
 from tests.browser.test_main_job import sign_in
 from tests.test_url_map import LISTED, POST_ONLY
 
@@ -20,7 +19,6 @@ pytestmark = pytest.mark.browser
 UNLINKED = {"health", "accounts:callback", "accounts:failed", "accounts:signed-out"}
 # Links that download a file or start a sign-in instead of showing a page.
 NO_PAGE = {"accounts:sign-in", "access:review-csv"}
-ONE_THEME = {**QUICKLY, "runOnly": ["color-contrast"]}  # what may differ between light and dark
 PASTED = '{"models": {"new-model": {"type": "chat", "endpoint": "http://model"}}}'
 
 
@@ -44,10 +42,11 @@ def judge(watched: Watched) -> list[str]:
     """What is wrong with the page as it stands."""
     page = watched.page
     page.emulate_media(color_scheme="light")
-    violations = Axe().run(page, options=QUICKLY).response["violations"]
-    page.emulate_media(color_scheme="dark")  # the script is in the page already
-    violations += Axe("0").run(page, options=ONE_THEME).response["violations"]
-    wrong = [f"{v['id']}: {[node['html'][:160] for node in v['nodes']]}" for v in violations]
+    page.evaluate(AXE)
+    found = violations(page)
+    page.emulate_media(color_scheme="dark")
+    found += violations(page, runOnly=["color-contrast"])  # what may differ between light and dark
+    wrong = [f"{rule}: {elements}" for rule, elements in found]
     width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if width:
         wrong.append(f"scrolls sideways by {width} px")

@@ -34,6 +34,7 @@ def test_a_role_is_attached_undone_and_limited_by_keyboard_alone(watched: Watche
     expect(page.get_by_label(f"{FIRST}attached, unlimited")).to_be_visible()
 
     page.get_by_label(f"{FIRST}attached, unlimited").focus()
+    page.wait_for_load_state()
     boxes = page.locator("[data-matrix] thead .column").first.bounding_box()
     page.keyboard.press("Enter")
     heading = page.get_by_role("heading", name="analysts on claude-3-5-sonnet")

@@ -26,10 +26,11 @@ def open_access(page: Page, name: str, access: str) -> None:
 def test_a_conflict_a_risky_release_and_a_pipeline(watched: Watched, dashboard: str) -> None:
     page = watched.page
     sign_in(page, "Ada Nwosu")
-    release(watched, 1, "What DIAL Core runs today")
+    release(page, 1, "What DIAL Core runs today")
 
     page.goto("/deployments/?q=claude-3-haiku")
     page.get_by_role("link", name="claude-3-haiku", exact=True).click()
+    expect(page.get_by_role("button", name="Change access…")).to_be_visible()
     other = watched.context.new_page()
     other.goto(page.url)
     open_access(other, "claude-3-haiku", "Closed")
@@ -55,7 +56,7 @@ def test_a_conflict_a_risky_release_and_a_pipeline(watched: Watched, dashboard: 
     expect(page.get_by_role("heading", level=1)).to_have_text("Who would gain claude-3-haiku")
     watched.assert_sound()
     page.goto("/")
-    release(watched, 2, "Haiku for everyone")
+    release(page, 2, "Haiku for everyone")
     digest = page.locator("dd code").first.inner_text()
 
     page.goto("/accounts/tokens/")

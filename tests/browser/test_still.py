@@ -67,6 +67,8 @@ def test_a_limit_is_edited_in_the_place_of_its_row(watched: Watched) -> None:
     sign_in(page, "Ada")
     page.goto("/deployments/")
     page.get_by_role("link", name="gpt-4o", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("GPT-4o")
+    page.wait_for_load_state()  # its stylesheet among others
     rows = page.get_by_role("region", name=re.compile("roles", re.IGNORECASE)).first.locator("tbody tr")
     last = rows.count() - 1
     stays = [page.get_by_role("heading", level=1), rows.nth(0), page.locator("table.cards thead").first]

@@ -47,6 +47,7 @@ def test_what_is_undone_already_is_told_on_a_narrow_page(watched: Watched) -> No
     attach(page, "engineers", "gpt-4-turbo")
     page.goto("/")
     page.get_by_role("link", name=re.compile("^Undo… .*attached engineers")).first.click()
+    expect(page.get_by_role("button", name="Undo it")).to_be_visible()
     asked = page.url
     page.get_by_role("button", name="Undo it").click()
     expect(page.get_by_role("status")).to_contain_text("Undone: ")
